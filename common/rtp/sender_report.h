@@ -1,0 +1,41 @@
+// Sender reports and RTP-Info of a stream that is sent on as it was received: both extrapolate the RTP time from
+// the last packet whose PTS equals its DTS to now.
+#pragma once
+
+#include "common/base/time.h"
+#include "common/rtp/rtcp.h"
+
+#include <cstdint>
+#include <optional>
+
+namespace sluice::rtp {
+
+// What a track's packets tell; plain data, so that it can stand in shared memory.
+struct SenderState {
+  bool active = false; // a packet was seen; nothing below means anything before
+  uint32_t ssrc = 0;
+  uint16_t first_sequence = 0;
+  uint16_t last_sequence = 0;
+  uint32_t last_rtp_time = 0;
+  bool has_reference = false; // a packet whose PTS equals its DTS was seen
+  uint32_t reference_rtp_time = 0;
+  Nanoseconds reference_monotonic = 0;
+  Nanoseconds reference_wall = 0;
+  uint64_t packets = 0;
+  uint64_t octets = 0; // of payload
+};
+
+// Empty when there is no reference yet.
+std::optional<SenderReport> sender_report(const SenderState &state, uint32_t clock_rate, Nanoseconds monotonic,
+                                          Nanoseconds wall);
+
+struct RtpInfo {
+  uint16_t sequence = 0;
+  std::optional<uint32_t> rtp_time; // empty when there is no reference yet
+};
+
+// For the answer to PLAY: the number of the next packet, and the RTP time of now less a tenth of a second.
+// Empty when the track had no traffic.
+std::optional<RtpInfo> rtp_info(const SenderState &state, uint32_t clock_rate, Nanoseconds monotonic);
+
+} // namespace sluice::rtp
