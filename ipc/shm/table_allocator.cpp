@@ -1,0 +1,87 @@
+#include "ipc/shm/table_allocator.h"
+
+#include "common/base/check.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace sluice::shm {
+namespace {
+
+template <class Record> std::vector<uint32_t> free_indices(std::span<Record> touched, size_t total) {
+  std::vector<uint32_t> free;
+  free.reserve(total);
+  for (size_t i = total; i-- > 0;)
+    if (i >= touched.size() || touched[i].state.load(std::memory_order_relaxed) == RecordState::Free)
+      free.push_back(static_cast<uint32_t>(i));
+  return free;
+}
+
+template <class Record>
+Record *take(std::vector<uint32_t> &free, const SessionTable &table, std::span<Record> records) {
+  if (free.empty()) return nullptr;
+  table.touch(free.back());
+  Record *record = &records[free.back()];
+  free.pop_back();
+  std::memset(static_cast<void *>(record), 0, sizeof *record);
+  record->state.store(RecordState::Open, std::memory_order_release);
+  return record;
+}
+
+template <class Record> void put_back(std::vector<uint32_t> &free, std::span<Record> records, Record &record) {
+  CHECK(record.state.load(std::memory_order_relaxed) != RecordState::Free);
+  record.state.store(RecordState::Free, std::memory_order_release);
+  free.push_back(static_cast<uint32_t>(&record - records.data()));
+}
+
+} // namespace
+
+TableAllocator::TableAllocator(SessionTable &table)
+    : table_(table), connections_(free_indices(table.touched_connections(), table.connections().size())),
+      sessions_(free_indices(table.touched_sessions(), table.sessions().size())) {
+  uint32_t total = table.small_buffers() + table.large_buffers();
+  std::vector<bool> taken(total + 1);
+  for (const ConnectionRecord &record : table.touched_connections()) {
+    if (record.state.load(std::memory_order_relaxed) == RecordState::Free) continue;
+    for (BufferId id : {record.input, record.output})
+      if (id <= total) taken[id] = true;
+  }
+  for (BufferId id = total; id >= 1; id--)
+    if (!taken[id]) (id <= table.small_buffers() ? small_ : large_).push_back(id);
+}
+
+ConnectionRecord *TableAllocator::take_connection() {
+  return take(connections_, table_, table_.connections());
+}
+SessionRecord *TableAllocator::take_session() {
+  return take(sessions_, table_, table_.sessions());
+}
+
+void TableAllocator::give_back(ConnectionRecord &record) {
+  give_back(record.input);
+  give_back(record.output);
+  put_back(connections_, table_.connections(), record);
+}
+
+void TableAllocator::give_back(SessionRecord &record) {
+  put_back(sessions_, table_.sessions(), record);
+}
+
+BufferId TableAllocator::take_buffer(size_t bytes, Claim claim) {
+  if (bytes > kLargeBufferBytes) return 0;
+  bool small = bytes <= kSmallBufferBytes;
+  auto &free = small ? small_ : large_;
+  size_t kept = small || claim == Claim::Reserved ? 0 : table_.large_buffers() / 4;
+  if (free.size() <= kept) return 0;
+  BufferId id = free.back();
+  free.pop_back();
+  return id;
+}
+
+void TableAllocator::give_back(BufferId &buffer) {
+  if (buffer == 0) return;
+  (buffer <= table_.small_buffers() ? small_ : large_).push_back(buffer);
+  buffer = 0;
+}
+
+} // namespace sluice::shm
