@@ -1,0 +1,560 @@
+#include "workers/rtsp/connection.h"
+
+#include "common/base/check.h"
+#include "common/base/log.h"
+#include "workers/rtsp/protocol/interleaved.h"
+#include "workers/rtsp/protocol/sdp.h"
+#include "workers/rtsp/publisher.h"
+#include "workers/rtsp/reader.h"
+#include "workers/rtsp/server.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace sluice::rtsp {
+namespace {
+
+constexpr const char *kChanged = "session was changed by another connection"; // while the supervisor was asked
+constexpr Nanoseconds kIdleTimeout = 60 * kSecond; // of a connection that plays and records nothing
+
+static_assert(shm::kLargeBufferBytes + 1024 <= control::kMaxMessageBytes); // hand_over()
+static_assert(sizeof(ConnectionRecordState) <= sizeof(shm::ConnectionRecord::protocol_state));
+static_assert(sizeof(SessionState) <= sizeof(shm::SessionRecord::protocol_state));
+
+PeerAddress to_peer_address(const loop::SocketAddress &address) {
+  PeerAddress peer;
+  loop::SocketAddress v6 = address.in_family(AF_INET6);
+  const auto &raw = *reinterpret_cast<const sockaddr_in6 *>(v6.raw());
+  std::memcpy(peer.ip, raw.sin6_addr.s6_addr, sizeof peer.ip);
+  peer.zone = raw.sin6_scope_id;
+  peer.port = v6.port();
+  return peer;
+}
+
+RefusalKind to_refusal_kind(control::Refusal refusal) {
+  switch (refusal) {
+  case control::Refusal::BadRequest:
+    return RefusalKind::BadRequest;
+  case control::Refusal::NoPublisher:
+    return RefusalKind::NoPublisher;
+  case control::Refusal::Unavailable:
+    return RefusalKind::Unavailable;
+  }
+  return RefusalKind::BadRequest;
+}
+
+} // namespace
+
+Connection::Connection(Server &server, shm::ConnectionRecord &record, const loop::SocketAddress &peer)
+    : server_(server), record_(record), peer_(peer), peer_text_(peer.text()),
+      poll_(server.event_loop(), record.fd, *this), last_input_ns_(server.event_loop().now()) {
+  peer_text_.copy(record_.peer, sizeof record_.peer - 1);
+  new (record_.protocol_state) ConnectionRecordState{};
+  state().id = record_.id;
+  state().peer = to_peer_address(peer);
+  log(LogLevel::Info, "[RTSP] [conn {}] opened", peer_text_);
+  update_watch();
+}
+
+Connection::~Connection() {
+  poll_.watch(0);
+  record_.state.store(shm::RecordState::Closing, std::memory_order_release); // before the number can be reused
+  ::close(record_.fd);
+  server_.allocator().give_back(record_);
+}
+
+Session *Connection::session() {
+  return server_.find_session(state().session);
+}
+
+// --- input ---
+
+void Connection::on_poll(int, int events) {
+  if ((events & loop::Poll::kReadable) != 0) {
+    if (phase_ == Phase::Lingering)
+      discard_input();
+    else
+      receive();
+  }
+  if (phase_ == Phase::Retired) return;
+  if ((events & loop::Poll::kWritable) != 0) {
+    flush_output();
+    if (phase_ == Phase::Retired) return;
+    if (!output_pending() && wants_writable_) {
+      wants_writable_ = false;
+      if (Session *mine = session(); mine != nullptr && mine->reader() != nullptr) mine->reader()->on_writable();
+    }
+  }
+  if (phase_ != Phase::Retired) update_watch();
+}
+
+void Connection::update_watch() {
+  int events = 0;
+  bool reads = phase_ == Phase::Open || phase_ == Phase::Lingering;
+  if (reads && !input_paused_) events |= loop::Poll::kReadable;
+  if (output_pending() || wants_writable_) events |= loop::Poll::kWritable;
+  poll_.watch(events);
+}
+
+// Room for at least one byte more.
+bool Connection::make_input_room() {
+  shm::TableAllocator &allocator = server_.allocator();
+  MutableBytes buffer = allocator.table().buffer(record_.input);
+  if (record_.input_length < buffer.size()) return true;
+  Session *mine = session();
+  bool publishes = mine != nullptr && mine->publisher() != nullptr;
+  size_t wanted = buffer.empty() && !publishes ? shm::kSmallBufferBytes : shm::kLargeBufferBytes;
+  if (buffer.size() >= wanted) return false; // the largest there is
+  using Claim = shm::TableAllocator::Claim;
+  shm::BufferId larger = allocator.take_buffer(wanted, publishes ? Claim::Reserved : Claim::Ordinary);
+  if (larger == 0) return false;
+  MutableBytes target = allocator.table().buffer(larger);
+  std::copy(buffer.begin(), buffer.end(), target.begin());
+  allocator.give_back(record_.input);
+  record_.input = larger;
+  return true;
+}
+
+void Connection::receive() {
+  if (phase_ != Phase::Open || input_paused_) return;
+  if (!make_input_room()) return close("request too large, or no input buffer left");
+  MutableBytes buffer = server_.allocator().table().buffer(record_.input);
+  ssize_t count =
+      ::recv(record_.fd, buffer.data() + record_.input_length, buffer.size() - record_.input_length, MSG_DONTWAIT);
+  if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (count < 0) return close(os_error("read").message);
+  if (count == 0) return close("EOF");
+  last_input_ns_ = server_.event_loop().now();
+  last_input_wall_ns_ = wall_now();
+  record_.input_length += static_cast<uint32_t>(count);
+  record_.received_bytes.fetch_add(static_cast<uint64_t>(count), std::memory_order_relaxed);
+  process_input();
+}
+
+void Connection::take_over_input(Bytes unread, uint64_t received_bytes) {
+  record_.received_bytes.store(received_bytes, std::memory_order_relaxed);
+  while (server_.allocator().table().buffer(record_.input).size() < unread.size()) {
+    record_.input_length = static_cast<uint32_t>(server_.allocator().table().buffer(record_.input).size());
+    if (!make_input_room()) return close("no input buffer left");
+  }
+  MutableBytes buffer = server_.allocator().table().buffer(record_.input);
+  std::copy(unread.begin(), unread.end(), buffer.begin());
+  record_.input_length = static_cast<uint32_t>(unread.size());
+  process_input();
+}
+
+void Connection::process_input() {
+  Bytes input = server_.allocator().table().buffer(record_.input).first(record_.input_length);
+  size_t done = 0;
+  while (phase_ == Phase::Open && !input_paused_ && done < input.size()) {
+    consumed_this_turn_ = done;
+    auto consumed = process_item(input.subspan(done));
+    if (!consumed) break;
+    done += *consumed;
+  }
+  if (phase_ != Phase::Open && phase_ != Phase::Asking) return; // its input is gone
+  consume(done);
+  if (done > 0 || record_.input_length == 0) incomplete_since_ns_ = 0;
+  if (record_.input_length > 0 && incomplete_since_ns_ == 0) incomplete_since_ns_ = last_input_ns_;
+  if (Session *mine = session(); mine != nullptr && done > 0)
+    mine->on_input_end(record_.received_bytes.load(std::memory_order_relaxed) - record_.input_length, last_input_ns_);
+  if (phase_ != Phase::Retired) update_watch();
+}
+
+void Connection::consume(size_t bytes) {
+  MutableBytes buffer = server_.allocator().table().buffer(record_.input);
+  CHECK(bytes <= record_.input_length);
+  auto kept = buffer.subspan(bytes, record_.input_length - bytes);
+  std::copy(kept.begin(), kept.end(), buffer.begin());
+  record_.input_length -= static_cast<uint32_t>(bytes);
+  if (record_.input_length == 0) server_.allocator().give_back(record_.input);
+}
+
+std::optional<size_t> Connection::process_item(Bytes input) {
+  auto item = next_item(input);
+  if (!item) {
+    close(item.error().message);
+    return std::nullopt;
+  }
+  if (!*item) return std::nullopt;
+  switch ((*item)->kind) {
+  case ItemKind::Frame:
+    return process_frame(input, (*item)->skip);
+  case ItemKind::Request:
+    return process_request(input);
+  case ItemKind::Response: {
+    auto response = parse_response(input);
+    if (!response) {
+      close(response.error().message);
+      return std::nullopt;
+    }
+    return *response ? std::optional((*response)->consumed) : std::nullopt;
+  }
+  }
+  return std::nullopt;
+}
+
+std::optional<size_t> Connection::process_frame(Bytes input, size_t skip) {
+  auto frame = parse_frame(input.subspan(skip));
+  if (!frame) return std::nullopt;
+  Session *mine = session();
+  if (mine != nullptr && mine->state().tcp_connection == id()) {
+    server_.note_blame(mine);
+    auto result = mine->on_frame(frame->channel, frame->payload, last_input_ns_, last_input_wall_ns_);
+    if (!result) {
+      close(result.error().message);
+      return std::nullopt;
+    }
+  }
+  return skip + frame->consumed; // frames of nobody's are ignored
+}
+
+std::optional<size_t> Connection::process_request(Bytes input) {
+  ConnectionRecordState &shared = shared_state();
+  auto parsed = parse_request(input, shared.hint);
+  if (!parsed) {
+    close(parsed.error().message);
+    return std::nullopt;
+  }
+  if (!*parsed) return std::nullopt;
+  shared.hint = {};
+  had_request_ = true;
+  request_bytes_ = (*parsed)->consumed;
+  handle(**parsed);
+  if (phase_ == Phase::Asking || phase_ == Phase::Retired) return std::nullopt;
+  return request_bytes_;
+}
+
+void Connection::discard_input() {
+  uint8_t scrap[16 * 1024];
+  ssize_t count = ::recv(record_.fd, scrap, sizeof scrap, MSG_DONTWAIT);
+  if (count > 0 || (count < 0 && (errno == EAGAIN || errno == EINTR))) return;
+  phase_ = Phase::Retired;
+  server_.retire(*this);
+}
+
+void Connection::pause_input() {
+  input_paused_ = true;
+  update_watch();
+}
+
+void Connection::resume_input() {
+  if (!input_paused_) return;
+  input_paused_ = false;
+  last_input_ns_ = server_.event_loop().now();
+  if (phase_ == Phase::Open) process_input();
+  if (phase_ != Phase::Retired) update_watch();
+}
+
+// --- requests ---
+
+void Connection::handle(ParsedRequest &parsed) {
+  request_ = std::move(parsed.request);
+  if (state().session != 0 && session() == nullptr) state().session = 0; // it ended meanwhile
+  uint32_t wire_id = session_id_of(*request_, state());
+  if (log_enabled(LogLevel::Debug))
+    log(LogLevel::Debug, "[RTSP] [conn {}] [c->s] {} {}", peer_text_, request_->method_name, request_->url_text);
+  uint16_t owner = shm::slot_of_session(wire_id);
+  if (wire_id != 0 && state().session == 0 && owner != server_.slot() && owner < server_.slots())
+    return hand_over(wire_id);
+  Session *named = server_.find_session(wire_id);
+  server_.note_blame(named);
+  if (named != nullptr) named->keep_alive(server_.event_loop().now());
+  perform(decide(*request_, state(), named != nullptr ? &named->state() : nullptr, server_.facts()));
+}
+
+// The connection goes to the slot that owns the session, with all input from this request on.
+void Connection::hand_over(uint32_t wire_id) {
+  if (output_pending()) return close("session of another worker named while replies are unread");
+  // What stands before the request was consumed by this turn already, but not yet cut off.
+  MutableBytes buffer = server_.allocator().table().buffer(record_.input).first(record_.input_length);
+  control::HandOver message{.slot = shm::slot_of_session(wire_id),
+                            .session = wire_id,
+                            .received_bytes = record_.received_bytes.load(std::memory_order_relaxed),
+                            .unread = {}};
+  Bytes unread = Bytes(buffer).subspan(consumed_this_turn_);
+  message.unread.assign(unread.begin(), unread.end());
+  int fd = record_.fd;
+  server_.supervisor().send(message, {&fd, 1});
+  phase_ = Phase::Retired; // the descriptor's copy goes on elsewhere
+  log(LogLevel::Debug, "[RTSP] [conn {}] handed over to worker {}", peer_text_, message.slot);
+  server_.retire(*this);
+}
+
+void Connection::perform(Decision decision) {
+  struct Visitor {
+    Connection &self;
+
+    void operator()(Reply &reply) { self.perform_reply(reply); }
+    void operator()(AskDescribe &d) { self.ask(control::Describe{.path = d.path, .client = self.peer_text_}); }
+    void operator()(BeginPublish &d) { self.begin_publish(std::move(d)); }
+    void operator()(BeginRead &d) { self.begin_read(std::move(d)); }
+    void operator()(SetupTrack &d) { self.set_up_track(d); }
+    void operator()(StartPlay &) { self.start_play(); }
+    void operator()(StartRecord &) { self.ask(control::Record{.session = self.session()->id()}); }
+    void operator()(PauseMedia &d) { self.pause_media(d); }
+    void operator()(EndSession &) { self.end_session(); }
+  };
+  decision_ = std::move(decision);
+  std::visit(Visitor{*this}, *decision_);
+}
+
+void Connection::ask(control::Message message) {
+  control::RequestId request = server_.ask(*this);
+  std::visit(
+      [&](auto &m) {
+        if constexpr (requires { m.request; }) m.request = request;
+      },
+      message);
+  phase_ = Phase::Asking;
+  update_watch();
+  server_.supervisor().send(message);
+}
+
+void Connection::perform_reply(Reply &reply) {
+  if (reply.needs_session) {
+    Session *created = server_.create_session(*this);
+    if (created == nullptr) return finish(unavailable(*request_, "maxSessions reached"));
+    add_session(reply, created->state());
+  }
+  finish(std::move(reply));
+}
+
+Session *Connection::session_or_new() {
+  Session *mine = session();
+  return mine != nullptr ? mine : server_.create_session(*this);
+}
+
+void Connection::begin_publish(BeginPublish &&decision) {
+  Session *publisher = session_or_new();
+  if (publisher == nullptr) return finish(unavailable(*request_, "maxSessions reached"));
+  control::Publish message{
+      .session = publisher->id(), .path = decision.path, .client = peer_text_, .description = decision.description};
+  ask(std::move(message));
+}
+
+void Connection::begin_read(BeginRead &&decision) {
+  Session *reader = session_or_new();
+  if (reader == nullptr) return finish(unavailable(*request_, "maxSessions reached"));
+  ask(control::Read{.session = reader->id(), .path = decision.path, .client = peer_text_});
+}
+
+void Connection::set_up_track(const SetupTrack &decision) {
+  Session *mine = session();
+  if (decision.transport.lower == LowerTransport::Udp) {
+    auto opened = mine->open_udp(decision.track, *decision.transport.client_port,
+                                 decision.record ? Session::Direction::Record : Session::Direction::Play);
+    if (!opened) return finish(failed(*request_, opened.error().message));
+  }
+  std::optional<uint32_t> ssrc = decision.record ? std::nullopt : mine->ssrc_of(decision.track);
+  finish(track_set_up(*request_, decision, mine->state(), server_.facts(), ssrc));
+}
+
+void Connection::start_play() {
+  Session *mine = session();
+  bool already = mine->state().state == State::Play;
+  Reply reply = playing(*request_, state(), mine->state(), mine->rtp_info(server_.event_loop().now()));
+  bool starts = !already && mine->state().state == State::Play;
+  if (starts) mine->enter_play();
+  finish(std::move(reply));
+  if (starts && phase_ == Phase::Open) mine->start_play();
+}
+
+void Connection::pause_media(const PauseMedia &decision) {
+  Session *mine = session();
+  if (decision.was_recording) mine->stop_record();
+  if (decision.was_playing) mine->stop_play();
+  finish(paused(*request_, mine->state()));
+}
+
+void Connection::end_session() {
+  Session *mine = session();
+  Reply reply = torn_down(*request_, state(), mine->state());
+  mine->close(reply.reason, this);
+  finish(std::move(reply));
+}
+
+// --- answers of the supervisor ---
+
+void Connection::on_answer(control::Received &received) {
+  if (phase_ != Phase::Asking) return;
+  phase_ = Phase::Open;
+  Session *mine = session();
+  const Fd none;
+  const Fd &fd = received.descriptors.empty() ? none : received.descriptors.front();
+  if (const auto *described_as = std::get_if<control::Described>(&received.message)) {
+    finish(described(*request_, described_as->description));
+  } else if (const auto *refusal = std::get_if<control::Refused>(&received.message)) {
+    finish(refused(*request_, to_refusal_kind(refusal->refusal), refusal->reason));
+  } else if (mine == nullptr) {
+    finish(failed(*request_, "terminated")); // the session was kicked meanwhile
+  } else if (const auto *publish = std::get_if<control::PublishGranted>(&received.message)) {
+    on_granted(*publish, fd);
+  } else if (const auto *read = std::get_if<control::ReadGranted>(&received.message)) {
+    on_granted(*read, fd);
+  } else if (std::get_if<control::Recorded>(&received.message) != nullptr) {
+    finish(recording(*request_, state(), mine->state()));
+    if (phase_ == Phase::Open && mine->state().state == State::Record) mine->start_record();
+  }
+  if (phase_ != Phase::Open) return; // closed: its input is gone
+  consume(request_bytes_);
+  process_input();
+  if (phase_ != Phase::Retired) update_watch();
+}
+
+void Connection::on_granted(const control::PublishGranted &granted, const Fd &ring) {
+  const auto &decision = std::get<BeginPublish>(*decision_);
+  Session *mine = session();
+  if (mine->state().state != State::Initial) return finish(failed(*request_, kChanged));
+  if (auto result = mine->granted_publish(granted, ring.get(), decision.description); !result)
+    return finish(failed(*request_, result.error().message, Status::InternalServerError));
+  finish(publish_granted(*request_, decision, mine->state()));
+}
+
+void Connection::on_granted(const control::ReadGranted &granted, const Fd &ring) {
+  const auto &decision = std::get<BeginRead>(*decision_);
+  Session *mine = session();
+  if (mine->state().state != State::Initial) return finish(failed(*request_, kChanged));
+  auto stream = server_.enter_stream(granted.stream, ring.get());
+  if (!stream) return finish(failed(*request_, stream.error().message, Status::InternalServerError));
+  if (auto result = mine->granted_read(**stream); !result) {
+    return finish(failed(*request_, result.error().message, Status::InternalServerError));
+  }
+  size_t tracks = mine->track_count();
+  if (decision.track < tracks && decision.transport.lower == LowerTransport::Udp) {
+    auto opened = mine->open_udp(decision.track, *decision.transport.client_port, Session::Direction::Play);
+    if (!opened) return finish(failed(*request_, opened.error().message));
+  }
+  finish(read_granted(*request_, decision, mine->state(), tracks, server_.facts(), mine->ssrc_of(decision.track)));
+}
+
+// --- output ---
+
+void Connection::finish(Reply reply) {
+  ByteVector bytes;
+  serialise(reply.response, bytes);
+  if (log_enabled(LogLevel::Debug))
+    log(LogLevel::Debug, "[RTSP] [conn {}] [s->c] {} {}", peer_text_, static_cast<int>(reply.response.status),
+        reply.reason);
+  request_.reset();
+  decision_.reset();
+  if (!send(bytes)) return;
+  if (reply.close) close(reply.reason);
+}
+
+bool Connection::send(Bytes bytes) {
+  shm::TableAllocator &allocator = server_.allocator();
+  MutableBytes buffer = allocator.table().buffer(record_.output);
+  size_t queued = record_.output_end - record_.output_begin;
+  if (buffer.size() - record_.output_end < bytes.size()) {
+    shm::BufferId larger = record_.output;
+    if (buffer.size() < queued + bytes.size()) larger = allocator.take_buffer(queued + bytes.size());
+    MutableBytes target = allocator.table().buffer(larger);
+    if (target.size() < queued + bytes.size()) {
+      close("the client does not read its replies");
+      return false;
+    }
+    auto kept = buffer.subspan(record_.output_begin, queued);
+    std::copy(kept.begin(), kept.end(), target.begin()); // to the front of the same buffer, perhaps
+    if (larger != record_.output) {
+      allocator.give_back(record_.output);
+      record_.output = larger;
+    }
+    record_.output_begin = 0;
+    record_.output_end = static_cast<uint32_t>(queued);
+    buffer = target;
+  }
+  std::copy(bytes.begin(), bytes.end(), buffer.begin() + record_.output_end);
+  record_.output_end += static_cast<uint32_t>(bytes.size());
+  if (queued == 0) flush_output();
+  return phase_ == Phase::Open || phase_ == Phase::Asking;
+}
+
+void Connection::flush_output() {
+  MutableBytes buffer = server_.allocator().table().buffer(record_.output);
+  while (output_pending()) {
+    ssize_t count = ::send(record_.fd, buffer.data() + record_.output_begin, record_.output_end - record_.output_begin,
+                           MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0 && errno == EAGAIN) {
+      if (blocked_since_ns_ == 0) blocked_since_ns_ = server_.event_loop().now();
+      break;
+    }
+    if (count < 0) {
+      record_.output_begin = record_.output_end; // nobody will read it
+      server_.allocator().give_back(record_.output);
+      record_.output_begin = record_.output_end = 0;
+      return close(os_error("write").message);
+    }
+    blocked_since_ns_ = 0;
+    record_.output_begin += static_cast<uint32_t>(count);
+    record_.sent_bytes.fetch_add(static_cast<uint64_t>(count), std::memory_order_relaxed);
+  }
+  if (!output_pending()) {
+    record_.output_begin = record_.output_end = 0;
+    server_.allocator().give_back(record_.output);
+    if (phase_ == Phase::Lingering) ::shutdown(record_.fd, SHUT_WR);
+  }
+  if (phase_ != Phase::Retired) update_watch();
+}
+
+void Connection::want_writable() {
+  wants_writable_ = true;
+  if (blocked_since_ns_ == 0) blocked_since_ns_ = server_.event_loop().now();
+  update_watch();
+}
+
+void Connection::note_progress() {
+  blocked_since_ns_ = 0;
+}
+
+// --- the end ---
+
+void Connection::on_second(Nanoseconds now) {
+  const control::WorkerSettings &settings = server_.settings();
+  if (phase_ == Phase::Lingering) {
+    if (now < linger_until_ns_) return;
+    phase_ = Phase::Retired;
+    return server_.retire(*this);
+  }
+  if (phase_ == Phase::Retired) return;
+  if (blocked_since_ns_ != 0 && now - blocked_since_ns_ > settings.write_timeout_ns)
+    return close("write timeout: the client does not read");
+  if (phase_ == Phase::Asking || input_paused_) return;
+  Session *mine = session();
+  Nanoseconds silent = now - last_input_ns_;
+  bool records = mine != nullptr && mine->state().state == State::Record && mine->state().tcp_connection == id();
+  bool overdue = incomplete_since_ns_ != 0 && now - incomplete_since_ns_ > settings.read_timeout_ns;
+  if (overdue || ((records || !had_request_) && silent > settings.read_timeout_ns)) return close("read timeout");
+  bool busy = mine != nullptr && (mine->state().state == State::Play || mine->state().state == State::Record);
+  if (!busy && silent > kIdleTimeout) close("idle for too long");
+}
+
+void Connection::end(const std::string &reason) {
+  close(reason);
+  if (phase_ != Phase::Lingering || output_pending()) return;
+  loop::close_in_order(record_.fd);
+  phase_ = Phase::Retired;
+  server_.retire(*this);
+}
+
+void Connection::close(const std::string &reason) {
+  if (phase_ == Phase::Lingering || phase_ == Phase::Retired) return;
+  phase_ = Phase::Lingering;
+  log(LogLevel::Info, "[RTSP] [conn {}] closed ({})", peer_text_, reason);
+  request_.reset();
+  decision_.reset();
+  server_.allocator().give_back(record_.input);
+  record_.input_length = 0;
+  wants_writable_ = input_paused_ = false;
+  Nanoseconds wait = output_pending() ? server_.settings().write_timeout_ns : kLinger;
+  linger_until_ns_ = server_.event_loop().now() + wait;
+  if (Session *mine = session(); mine != nullptr && unlink(state(), mine->state())) mine->close("not in use", this);
+  if (!output_pending()) ::shutdown(record_.fd, SHUT_WR);
+  update_watch();
+}
+
+} // namespace sluice::rtsp

@@ -1,0 +1,117 @@
+// One RTSP connection: joins its record in the session table to the loop and to the state machine. Input is received
+// straight into the record's buffer and consumed only once its reply stands in the output buffer; output is that
+// buffer, then whatever the connection's Reader sends from the ring. Owned by the Server.
+#pragma once
+
+#include "common/loop/loop.h"
+#include "common/loop/socket.h"
+#include "ipc/control/channel.h"
+#include "ipc/shm/session_table.h"
+#include "workers/rtsp/protocol/machine.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace sluice::rtsp {
+
+class Server;
+class Session;
+
+// What a connection keeps in its record beside the common fields.
+struct ConnectionRecordState {
+  ConnectionState machine;
+  ParseHint hint; // of the request that the input buffer begins with
+};
+
+class Connection final : public loop::Poll::Listener {
+public:
+  // The record names the descriptor, which the connection closes.
+  Connection(Server &server, shm::ConnectionRecord &record, const loop::SocketAddress &peer);
+  ~Connection() override;
+
+  uint64_t id() const { return record_.id; }
+  int fd() const { return record_.fd; }
+  const std::string &peer() const { return peer_text_; }
+  const loop::SocketAddress &peer_address() const { return peer_; }
+  ConnectionState &state() { return shared_state().machine; }
+
+  // Bytes that arrived elsewhere, before anything is received here.
+  void take_over_input(Bytes unread, uint64_t received_bytes);
+  // The supervisor's answer to what the connection asked.
+  void on_answer(control::Received &received);
+  void on_second(Nanoseconds now);
+
+  // Queues bytes behind what is queued. False: no buffer is large enough; the connection closes.
+  bool send(Bytes bytes);
+  bool output_pending() const { return record_.output_begin < record_.output_end; }
+  // Something could not be sent; on_writable of the session's reader is called when it can.
+  void want_writable();
+  void note_progress(); // something was sent since
+  // Stops reading input until resume_input().
+  void pause_input();
+  void resume_input();
+
+  // Ends it: what is queued is still sent (bounded by writeTimeout), input is discarded, the session unlinked.
+  void close(const std::string &reason);
+  // The same at the end of the server: waits for nothing but unsent output.
+  void end(const std::string &reason);
+
+private:
+  enum class Phase : uint8_t {
+    Open,
+    Asking,    // a request waits for the supervisor; no further input is looked at
+    Lingering, // closed for us; waits for output to leave and the client to close
+    Retired,
+  };
+
+  static constexpr Nanoseconds kLinger = kSecond;
+
+  void on_poll(int fd, int events) override;
+  void update_watch();
+  ConnectionRecordState &shared_state() { return *reinterpret_cast<ConnectionRecordState *>(record_.protocol_state); }
+
+  void receive();
+  bool make_input_room();
+  void process_input();
+  // Bytes consumed from the input's front; empty: incomplete, or the connection waits or closes.
+  std::optional<size_t> process_item(Bytes input);
+  std::optional<size_t> process_frame(Bytes input, size_t skip);
+  std::optional<size_t> process_request(Bytes input);
+  void consume(size_t bytes);
+  void flush_output();
+  void discard_input();
+
+  void handle(ParsedRequest &parsed);
+  void perform(Decision decision);
+  void perform_reply(Reply &reply);
+  void begin_publish(BeginPublish &&decision);
+  void begin_read(BeginRead &&decision);
+  void set_up_track(const SetupTrack &decision);
+  void start_play();
+  void pause_media(const PauseMedia &decision);
+  void end_session();
+  void on_granted(const control::PublishGranted &granted, const Fd &ring);
+  void on_granted(const control::ReadGranted &granted, const Fd &ring);
+  Session *session();
+  Session *session_or_new();
+  void finish(Reply reply);
+  void hand_over(uint32_t wire_id);
+  void ask(control::Message message);
+
+  Server &server_;
+  shm::ConnectionRecord &record_;
+  loop::SocketAddress peer_;
+  std::string peer_text_;
+  loop::Poll poll_;
+  Phase phase_ = Phase::Open;
+  bool input_paused_ = false, wants_writable_ = false, had_request_ = false;
+  Nanoseconds last_input_ns_, last_input_wall_ns_ = 0, blocked_since_ns_ = 0, linger_until_ns_ = 0;
+  Nanoseconds incomplete_since_ns_ = 0; // the input's front waits for its rest since then; 0: it does not
+  std::optional<Request> request_;      // being handled
+  size_t request_bytes_ = 0;            // of it in the input buffer
+  size_t consumed_this_turn_ = 0;       // of the input buffer's front, not cut off yet
+  std::optional<Decision> decision_;    // that the supervisor was asked for
+};
+
+} // namespace sluice::rtsp

@@ -1,0 +1,256 @@
+#include "workers/rtsp/reader.h"
+
+#include "common/base/check.h"
+#include "workers/rtsp/connection.h"
+#include "workers/rtsp/session.h"
+
+#include <netinet/udp.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+
+namespace sluice::rtsp {
+
+Reader::Reader(Session &session, Connection *connection, const media::StreamDescription &description)
+    : session_(session), record_(session.record()), connection_(connection) {
+  const SessionState &state = session.state();
+  for (size_t i = 0; i < description.tracks.size() && i < media::kMaxTracks; i++) {
+    wanted_[i] = state.tracks[i].is_set_up != 0;
+    channels_[i] = state.tracks[i].rtp_channel;
+    if (!wanted_[i] || channels_[i] != 2 * i) usual_channels_ = false;
+  }
+}
+
+void Reader::start(Generation &generation, uint64_t cursor) {
+  generation_ = &generation;
+  record_.cursor.store(cursor, std::memory_order_relaxed);
+}
+
+void Reader::on_writable() {
+  blocked_ = false;
+  if (connection_ != nullptr) connection_->note_progress(); // the client took what was blocked
+  generation_->forget_round();
+  serve();
+}
+
+void Reader::serve() {
+  constexpr int kMaxSends = 16; // then others get their turn; the next round or writability goes on
+  for (int i = 0; i < kMaxSends; i++) {
+    const ring::Span &span = generation_->span(cursor());
+    Progress progress = serve_span(span);
+    if (progress == Progress::Blocked) {
+      blocked_ = true;
+      connection_->want_writable();
+    }
+    if (progress != Progress::More || generation_->reached(cursor())) return;
+  }
+  if (connection_ == nullptr) return session_.schedule_round();
+  blocked_ = true;
+  connection_->want_writable();
+}
+
+Reader::Progress Reader::serve_span(const ring::Span &span) {
+  switch (span.state) {
+  case ring::Span::State::Empty:
+  case ring::Span::State::Ended:
+    return Progress::UpToDate;
+  case ring::Span::State::Lapped:
+    skip_to_random_access();
+    return Progress::More;
+  case ring::Span::State::Superseded: {
+    Generation *next = session_.stream()->after(*generation_);
+    if (next == nullptr || next->reader().state() == ring::RingState::Waiting) return Progress::UpToDate;
+    generation_ = next;
+    return Progress::More;
+  }
+  case ring::Span::State::Data:
+    break;
+  }
+  if (connection_ != nullptr && connection_->output_pending()) return Progress::Blocked;
+  if (!generation_->reader().safe(span.begin_position)) {
+    skip_to_random_access();
+    return Progress::More;
+  }
+  if (connection_ == nullptr) return send_datagrams(span);
+  return usual_channels_ ? send_whole(span) : send_parts(span);
+}
+
+void Reader::skip_to_random_access() {
+  ring::Resync target = generation_->reader().resync(cursor());
+  record_.dropped.fetch_add(target.lost_entries, std::memory_order_relaxed);
+  record_.cursor.store(target.cursor, std::memory_order_relaxed);
+}
+
+void Reader::advance(uint64_t to, uint64_t bytes, uint64_t packets) {
+  record_.cursor.store(to, std::memory_order_relaxed);
+  record_.bytes_out.fetch_add(bytes, std::memory_order_relaxed);
+  record_.packets_out.fetch_add(packets, std::memory_order_relaxed);
+}
+
+Reader::Progress Reader::close(const char *reason) {
+  session_.close(reason);
+  return Progress::Closed;
+}
+
+Reader::Progress Reader::send_whole(const ring::Span &span) {
+  ssize_t count = ::send(connection_->fd(), span.bytes.data(), span.bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (count < 0) {
+    if (errno == EAGAIN || errno == EINTR) return Progress::Blocked;
+    connection_->close(os_error("write").message);
+    return Progress::Closed;
+  }
+  if (!generation_->reader().intact(span.begin_position)) return close("overtaken by the stream while sending");
+  connection_->note_progress();
+  if (static_cast<size_t>(count) < span.bytes.size()) return after_short_send(span, static_cast<uint64_t>(count));
+  advance(span.end, span.bytes.size(), span.end - span.first);
+  return Progress::More;
+}
+
+// The rest of the entry that was sent in part goes to the connection's own output, so that the ring may go on.
+Reader::Progress Reader::after_short_send(const ring::Span &span, uint64_t sent_bytes) {
+  uint64_t reached = span.begin_position + sent_bytes;
+  for (uint64_t sequence = span.first; sequence < span.end; sequence++) {
+    auto entry = generation_->reader().entry(sequence);
+    if (!entry) return close("overtaken by the stream while sending");
+    uint64_t end = entry->position + entry->length;
+    if (end < reached) continue;
+    advance(sequence + 1, end - span.begin_position, sequence + 1 - span.first);
+    if (end == reached) return Progress::Blocked;
+    ByteVector rest(end - reached);
+    if (!generation_->reader().copy_at(reached, rest)) return close("overtaken by the stream while sending");
+    return connection_->send(rest) ? Progress::Blocked : Progress::Closed;
+  }
+  CHECK(false); // less was sent than the entries hold
+  return Progress::Closed;
+}
+
+Reader::Progress Reader::send_parts(const ring::Span &span) {
+  std::array<iovec, kMaxParts> parts;
+  std::array<std::array<uint8_t, ring::kFrameHeaderBytes>, kMaxParts / 2> headers;
+  std::array<uint64_t, kMaxParts / 2> sequences;
+  size_t frames = 0, bytes = 0;
+  uint64_t end = span.first;
+  for (; end < span.end && frames < headers.size(); end++) {
+    auto entry = generation_->reader().entry(end);
+    if (!entry) return close("overtaken by the stream while sending");
+    if (!wanted_[entry->track]) continue;
+    size_t length = entry->length - ring::kFrameHeaderBytes;
+    Bytes packet = packet_in(span, *entry);
+    if (packet.empty()) return close("overtaken by the stream while sending");
+    auto &header = headers[frames];
+    header[0] = '$';
+    header[1] = static_cast<uint8_t>(channels_[entry->track] + ((entry->flags & ring::kRtcp) != 0));
+    store_be16(header.data() + 2, static_cast<uint16_t>(length));
+    sequences[frames] = end;
+    parts[2 * frames] = {header.data(), header.size()};
+    parts[2 * frames + 1] = {const_cast<uint8_t *>(packet.data()), packet.size()};
+    bytes += entry->length;
+    frames++;
+  }
+  if (frames == 0) {
+    advance(end, 0, 0);
+    return Progress::More;
+  }
+  msghdr message{};
+  message.msg_iov = parts.data();
+  message.msg_iovlen = 2 * frames;
+  ssize_t count = ::sendmsg(connection_->fd(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (count < 0) {
+    if (errno == EAGAIN || errno == EINTR) return Progress::Blocked;
+    connection_->close(os_error("write").message);
+    return Progress::Closed;
+  }
+  connection_->note_progress();
+  size_t sent = static_cast<size_t>(count), passed = 0;
+  for (size_t i = 0; i < frames && sent < bytes; i++) {
+    size_t length = parts[2 * i].iov_len + parts[2 * i + 1].iov_len;
+    passed += length;
+    if (passed < sent) continue;
+    ByteVector rest; // of frame i
+    for (iovec part : {parts[2 * i], parts[2 * i + 1]}) {
+      const auto *begin = static_cast<const uint8_t *>(part.iov_base);
+      rest.insert(rest.end(), begin, begin + part.iov_len);
+    }
+    rest.erase(rest.begin(), rest.end() - static_cast<ptrdiff_t>(passed - sent));
+    if (!generation_->reader().intact(span.begin_position)) return close("overtaken by the stream while sending");
+    advance(sequences[i] + 1, passed, i + 1);
+    if (rest.empty()) return Progress::Blocked;
+    return connection_->send(rest) ? Progress::Blocked : Progress::Closed;
+  }
+  if (!generation_->reader().intact(span.begin_position)) return close("overtaken by the stream while sending");
+  advance(end, bytes, frames);
+  return Progress::More;
+}
+
+// --- UDP ---
+
+Reader::Progress Reader::send_datagrams(const ring::Span &span) {
+  const DatagramPlan &plan = generation_->datagrams(span.first);
+  uint64_t bytes = 0, packets = 0;
+  for (const DatagramBatch &batch : plan.batches) {
+    if (!wanted_[batch.track]) continue;
+    send_batch(plan, batch);
+    bytes += batch.bytes;
+    packets += batch.parts;
+  }
+  if (!generation_->reader().intact(plan.begin_position)) return close("overtaken by the stream while sending");
+  record_.dropped.fetch_add(plan.oversized, std::memory_order_relaxed);
+  if (plan.end == plan.first) return Progress::UpToDate; // the next look at the span says that it was lapped
+  advance(plan.end, bytes, packets);
+  return Progress::More;
+}
+
+void Reader::send_batch(const DatagramPlan &plan, const DatagramBatch &batch) {
+  int fd = record_.sockets[2 * batch.track + (batch.rtcp ? 1 : 0)].fd;
+  if (fd < 0) return;
+  if (batch.parts == 1 || !segmentation_) return send_singly(fd, plan, batch);
+  msghdr message{};
+  message.msg_iov = const_cast<iovec *>(&plan.parts[batch.first_part]);
+  message.msg_iovlen = batch.parts;
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(uint16_t))] = {};
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  cmsghdr *segment = CMSG_FIRSTHDR(&message);
+  segment->cmsg_level = SOL_UDP;
+  segment->cmsg_type = UDP_SEGMENT;
+  segment->cmsg_len = CMSG_LEN(sizeof(uint16_t));
+  std::memcpy(CMSG_DATA(segment), &batch.segment, sizeof(uint16_t));
+  for (int attempt = 0; attempt < 2; attempt++) {
+    if (::sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) return;
+    if (errno == EMSGSIZE || errno == EINVAL || errno == EIO) { // a path of a smaller MTU
+      segmentation_ = false;
+      return send_singly(fd, plan, batch);
+    }
+    if (errno != ECONNREFUSED && errno != EINTR) break; // the former reports an earlier datagram
+  }
+  record_.dropped.fetch_add(batch.parts, std::memory_order_relaxed);
+}
+
+void Reader::send_singly(int fd, const DatagramPlan &plan, const DatagramBatch &batch) {
+  constexpr size_t kAtOnce = 64;
+  std::array<mmsghdr, kAtOnce> messages{};
+  size_t count = std::min<size_t>(batch.parts, kAtOnce);
+  for (size_t i = 0; i < count; i++) {
+    messages[i].msg_hdr.msg_iov = const_cast<iovec *>(&plan.parts[batch.first_part + i]);
+    messages[i].msg_hdr.msg_iovlen = 1;
+  }
+  size_t sent = 0;
+  for (int failures = 0; sent < count && failures < 2;) {
+    int now_sent =
+        ::sendmmsg(fd, messages.data() + sent, static_cast<unsigned>(count - sent), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (now_sent > 0)
+      sent += static_cast<size_t>(now_sent);
+    else if (errno == ECONNREFUSED || errno == EINTR)
+      failures++;
+    else
+      break;
+  }
+  record_.dropped.fetch_add(count - sent, std::memory_order_relaxed);
+}
+
+} // namespace sluice::rtsp

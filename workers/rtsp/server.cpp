@@ -1,0 +1,302 @@
+#include "workers/rtsp/server.h"
+
+#include "common/base/check.h"
+#include "common/base/log.h"
+#include "common/base/random.h"
+#include "workers/rtsp/publisher.h"
+#include "workers/rtsp/reader.h"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace sluice::rtsp {
+
+Server::Server(loop::Loop &loop, Supervisor &supervisor, shm::SessionTable &table, ServerParts parts)
+    : loop_(loop), supervisor_(supervisor), parts_(std::move(parts)), allocator_(table), turn_end_(loop, *this),
+      second_(loop, *this) {
+  for (const Fd &fd : parts_.doorbells) doorbell_fds_.push_back(fd.get());
+  auto watch = [&](int fd) {
+    polls_.push_back(std::make_unique<loop::Poll>(loop_, fd, *this));
+    polls_.back()->watch(loop::Poll::kReadable);
+  };
+  if (settings().udp) {
+    rtp_base_ = loop::SocketAddress::parse(settings().rtp_address).value_or(loop::SocketAddress());
+    rtcp_base_ = loop::SocketAddress::parse(settings().rtcp_address).value_or(loop::SocketAddress());
+  }
+  for (const Fd &fd : parts_.udp_bases) {
+    udp_base_fds_.insert(fd.get());
+    watch(fd.get());
+  }
+  watch(doorbell_fds_[slot()]);
+  for (const Fd &fd : parts_.listeners) watch(fd.get());
+  second_.start(kSecond, kSecond);
+}
+
+Server::~Server() = default;
+
+ServerFacts Server::facts() const {
+  const control::WorkerSettings &s = settings();
+  return {.tcp = s.tcp, .udp = s.udp, .tls = false, .rtp_port = s.rtp_port, .rtcp_port = s.rtcp_port};
+}
+
+void Server::note_blame(const Session *session) {
+  allocator_.table().header().blame_session.store(session != nullptr ? session->id() : 0, std::memory_order_relaxed);
+}
+
+// --- connections ---
+
+void Server::on_poll(int fd, int) {
+  if (fd == doorbell_fds_[slot()]) return drain_doorbell();
+  if (udp_base_fds_.contains(fd)) return drain_udp_base(fd);
+  if (accepting_) accept_connections(fd);
+}
+
+void Server::accept_connections(int listener) {
+  for (int i = 0; i < kAcceptsPerTurn; i++) {
+    Fd fd(::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (!fd) {
+      if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+        log(LogLevel::Error, "[RTSP] can't accept a connection: {}", os_error("accept").message);
+      return; // EAGAIN, or a connection that is gone again
+    }
+    adopt(std::move(fd), {}, 0);
+  }
+}
+
+void Server::adopt(Fd fd, Bytes unread, uint64_t received_bytes) {
+  auto peer = loop::SocketAddress::peer_of(fd.get());
+  if (!peer) return; // reset before we came to it
+  shm::ConnectionRecord *record = allocator_.take_connection();
+  if (record == nullptr) return refuse_connection(fd.get());
+  loop::prepare_stream_socket(fd.get());
+  record->fd = fd.release();
+  record->cookie = loop::socket_cookie(record->fd);
+  record->id = next_connection_++;
+  auto connection = std::make_unique<Connection>(*this, *record, *peer);
+  Connection &added = *connection;
+  connections_.emplace(record->id, std::move(connection));
+  if (!unread.empty()) added.take_over_input(unread, received_bytes);
+}
+
+void Server::refuse_connection(int fd) {
+  log(LogLevel::Warn, "[RTSP] connection refused: maxSessions ({}) reached", settings().max_sessions);
+  ByteVector bytes;
+  serialise(Response{.status = Status::ServiceUnavailable, .cseq = "", .headers = {}, .body = ""}, bytes);
+  (void)::send(fd, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL); // a courtesy; the close says it too
+  loop::close_in_order(fd);
+}
+
+void Server::retire(Connection &connection) {
+  auto found = connections_.find(connection.id());
+  if (found == connections_.end()) return;
+  retired_connections_.push_back(std::move(found->second));
+  connections_.erase(found);
+}
+
+void Server::retire(Session &session) {
+  auto found = sessions_.find(session.wire_id());
+  if (found == sessions_.end()) return;
+  retired_sessions_.push_back(std::move(found->second));
+  sessions_.erase(found);
+}
+
+Session *Server::find_session(uint32_t wire_id) {
+  auto found = sessions_.find(wire_id);
+  return found == sessions_.end() ? nullptr : found->second.get();
+}
+
+Connection *Server::find_connection(uint64_t id) {
+  auto found = connections_.find(id);
+  return found == connections_.end() ? nullptr : found->second.get();
+}
+
+uint32_t Server::new_wire_id() {
+  for (;;) {
+    uint32_t id = static_cast<uint32_t>(secure_random()) >> shm::kSlotBits << shm::kSlotBits | slot();
+    if (id >> shm::kSlotBits != 0 && !sessions_.contains(id)) return id;
+  }
+}
+
+Session *Server::create_session(Connection &connection) {
+  shm::SessionRecord *record = allocator_.take_session();
+  if (record == nullptr) return nullptr;
+  uint32_t wire_id = new_wire_id();
+  // The upper half tells the sessions of one wire id apart: ids are never reused.
+  record->id = next_session_++ << 32 | wire_id;
+  record->log_id = static_cast<uint32_t>(100'000'000 + secure_random() % 899'999'999);
+  for (shm::MediaSocket &socket : record->sockets) socket.fd = -1;
+  auto session = std::make_unique<Session>(*this, *record, connection.peer_address());
+  rtsp::create_session(*new (record->protocol_state) SessionState, wire_id, connection.state());
+  Session &created = *session;
+  sessions_.emplace(wire_id, std::move(session));
+  created.keep_alive(loop_.now());
+  log(LogLevel::Info, "[RTSP] [session {}] created by {}", created.log_id(), connection.peer());
+  return &created;
+}
+
+// --- the supervisor ---
+
+control::RequestId Server::ask(Connection &connection) {
+  control::RequestId request = next_request_++;
+  asked_.emplace(request, connection.id());
+  return request;
+}
+
+void Server::answer(control::RequestId request, control::Received &received) {
+  auto found = asked_.find(request);
+  if (found == asked_.end()) return;
+  Connection *connection = find_connection(found->second);
+  asked_.erase(found);
+  if (connection != nullptr) connection->on_answer(received); // else its session was released already
+}
+
+void Server::on_message(control::Received &received) {
+  std::vector<Fd> &fds = received.descriptors;
+  std::visit(
+      [&](const auto &message) {
+        using T = std::decay_t<decltype(message)>;
+        if constexpr (std::is_same_v<T, control::Kick>) {
+          on_kick(message);
+        } else if constexpr (std::is_same_v<T, control::RingReplaced>) {
+          if (fds.size() == 1) on_ring_replaced(message, fds[0]);
+        } else if constexpr (std::is_same_v<T, control::HandOver>) {
+          if (fds.size() == 1) on_handed_over(message, std::move(fds[0]));
+        } else if constexpr (std::is_same_v<T, control::StreamEnded>) {
+          // its sessions are kicked one by one
+        } else if constexpr (requires { message.request; }) {
+          answer(message.request, received);
+        } else {
+          log(LogLevel::Warn, "[RTSP] unexpected control message ignored");
+        }
+      },
+      received.message);
+}
+
+void Server::on_handed_over(const control::HandOver &message, Fd fd) {
+  adopt(std::move(fd), message.unread, message.received_bytes);
+}
+
+// One descriptor serves both: readers of this slot get to know the next generation before its writer goes on there.
+void Server::on_ring_replaced(const control::RingReplaced &message, const Fd &fd) {
+  if (auto found = streams_.find(message.stream); found != streams_.end()) {
+    if (auto replaced = found->second->replace(fd.get()); !replaced)
+      log(LogLevel::Error, "[RTSP] new ring of a stream can't be used: {}", replaced.error().message);
+    schedule_round(message.stream);
+  }
+  for (auto &[id, session] : sessions_)
+    if (session->publisher() != nullptr && session->publisher()->stream() == message.stream)
+      return session->publisher()->replace_ring(fd.get());
+}
+
+void Server::on_kick(const control::Kick &message) {
+  Session *session = find_session(static_cast<uint32_t>(message.session));
+  if (session == nullptr || session->id() != message.session) return;
+  session->deliver_rest();
+  session->close(message.reason);
+}
+
+// --- streams ---
+
+Result<Stream *> Server::enter_stream(control::StreamId id, int ring_fd) {
+  auto found = streams_.find(id);
+  if (found == streams_.end()) {
+    std::unique_ptr<Stream> stream = TRY(Stream::create(id, ring_fd));
+    streams_by_ring_.emplace(stream->ring_index(), id);
+    found = streams_.emplace(id, std::move(stream)).first;
+  } else {
+    TRY(found->second->replace(ring_fd));
+  }
+  found->second->sessions++;
+  return found->second.get();
+}
+
+void Server::leave_stream(Stream &stream) {
+  CHECK(stream.sessions > 0);
+  stream.sessions--;
+  if (!stream.idle()) return;
+  auto [begin, end] = streams_by_ring_.equal_range(stream.ring_index());
+  auto indexed = std::find_if(begin, end, [&](const auto &entry) { return entry.second == stream.id(); });
+  if (indexed != end) streams_by_ring_.erase(indexed);
+  auto found = streams_.find(stream.id());
+  retired_streams_.push_back(std::move(found->second)); // it may be in the middle of a round
+  streams_.erase(found);
+}
+
+void Server::schedule_round(control::StreamId id) {
+  due_rounds_.insert(id);
+}
+
+void Server::ring_doorbells(uint64_t subscribers, size_t ring_index, control::StreamId id) {
+  uint64_t own = uint64_t{1} << slot();
+  if ((subscribers & own) != 0) schedule_round(id); // served at the end of this turn, without a system call
+  if ((subscribers & ~own) != 0) parts_.board.ring(subscribers & ~own, ring_index, doorbell_fds_);
+}
+
+void Server::drain_doorbell() {
+  shm::DirtyRings dirty = parts_.board.drain(slot(), doorbell_fds_[slot()]);
+  dirty.for_each([&](size_t ring_index) {
+    auto [begin, end] = streams_by_ring_.equal_range(ring_index);
+    for (auto stream = begin; stream != end; ++stream) due_rounds_.insert(stream->second);
+  });
+}
+
+void Server::scan_all_streams() {
+  drain_doorbell();
+  for (auto &[id, stream] : streams_) due_rounds_.insert(id);
+}
+
+// --- UDP ---
+
+void Server::drain_udp_base(int fd) {
+  uint8_t scrap[16]; // senders that no session knows: nothing to do but to make room
+  for (int i = 0; i < 256; i++)
+    if (::recv(fd, scrap, sizeof scrap, MSG_DONTWAIT | MSG_TRUNC) < 0 && errno == EAGAIN) return;
+}
+
+Result<Fd> Server::connect_media_socket(bool rtcp, const loop::SocketAddress &peer, int receive_buffer_bytes) {
+  return loop::connect_udp(rtcp ? rtcp_base_ : rtp_base_, peer, receive_buffer_bytes);
+}
+
+// --- time ---
+
+void Server::on_turn_end() {
+  // A round may end sessions, whose streams then go; so no iterator is held over it.
+  while (!due_rounds_.empty()) {
+    control::StreamId id = *due_rounds_.begin();
+    due_rounds_.erase(due_rounds_.begin());
+    auto found = streams_.find(id);
+    if (found != streams_.end()) found->second->round();
+  }
+  note_blame(nullptr);
+  retired_connections_.clear();
+  retired_sessions_.clear();
+  retired_streams_.clear();
+}
+
+void Server::on_timer(loop::Timer &) {
+  Nanoseconds now = loop_.now();
+  std::vector<uint32_t> sessions;
+  for (auto &[id, session] : sessions_) sessions.push_back(id);
+  for (uint32_t id : sessions)
+    if (Session *session = find_session(id)) session->on_second(now);
+  std::vector<uint64_t> connections;
+  for (auto &[id, connection] : connections_) connections.push_back(id);
+  for (uint64_t id : connections)
+    if (Connection *connection = find_connection(id)) connection->on_second(now);
+  scan_all_streams();
+}
+
+void Server::shut_down() {
+  accepting_ = false;
+  for (auto &poll : polls_) poll->watch(0);
+  std::vector<uint32_t> sessions;
+  for (auto &[id, session] : sessions_) sessions.push_back(id);
+  for (uint32_t id : sessions)
+    if (Session *session = find_session(id)) session->close("terminated");
+  std::vector<uint64_t> connections;
+  for (auto &[id, connection] : connections_) connections.push_back(id);
+  for (uint64_t id : connections)
+    if (Connection *connection = find_connection(id)) connection->end("terminated");
+}
+
+} // namespace sluice::rtsp

@@ -1,0 +1,125 @@
+// What an RTSP worker serves: listeners, connections, sessions, and the streams that its sessions read. Carries the
+// requests of connections to the supervisor and its answers back. Connections and sessions are retired, not
+// destroyed, in callbacks; they go at the end of the loop's turn. Owned by the Worker.
+#pragma once
+
+#include "common/loop/loop.h"
+#include "common/loop/socket.h"
+#include "ipc/control/channel.h"
+#include "ipc/shm/doorbell_board.h"
+#include "ipc/shm/table_allocator.h"
+#include "workers/rtsp/connection.h"
+#include "workers/rtsp/datagram_receiver.h"
+#include "workers/rtsp/protocol/machine.h"
+#include "workers/rtsp/session.h"
+#include "workers/rtsp/stream.h"
+
+#include <memory>
+#include <unordered_map>
+#include <unordered_set>
+
+namespace sluice::rtsp {
+
+// The control channel as the server uses it.
+class Supervisor {
+public:
+  virtual ~Supervisor() = default;
+  virtual void send(const control::Message &message, std::span<const int> descriptors = {}) = 0;
+};
+
+struct ServerParts {
+  control::Welcome welcome;
+  std::vector<Fd> listeners, udp_bases, doorbells;
+  shm::DoorbellBoard board;
+};
+
+class Server final : public loop::Poll::Listener, public loop::Check::Listener, public loop::Timer::Listener {
+public:
+  Server(loop::Loop &loop, Supervisor &supervisor, shm::SessionTable &table, ServerParts parts);
+  ~Server() override;
+
+  void on_message(control::Received &received);
+  void shut_down(); // closes all sessions and connections in order
+  bool empty() const { return connections_.empty() && sessions_.empty(); }
+
+  // --- for connections, sessions, publishers and readers ---
+
+  loop::Loop &event_loop() { return loop_; }
+  shm::TableAllocator &allocator() { return allocator_; }
+  const control::WorkerSettings &settings() const { return parts_.welcome.settings; }
+  ServerFacts facts() const;
+  uint16_t slot() const { return parts_.welcome.slot; }
+  uint16_t slots() const { return parts_.welcome.slots; }
+  Supervisor &supervisor() { return supervisor_; }
+  DatagramReceiver &datagrams() { return datagrams_; }
+  void note_blame(const Session *session);
+
+  Session *find_session(uint32_t wire_id);
+  Connection *find_connection(uint64_t id);
+  // Null when the table is full.
+  Session *create_session(Connection &connection);
+  void retire(Connection &connection);
+  void retire(Session &session);
+
+  // Asks the supervisor on a connection's behalf; on_answer() of the connection gets the answer.
+  control::RequestId ask(Connection &connection);
+
+  // A stream that a session was granted; it may let go of it with leave_stream().
+  Result<Stream *> enter_stream(control::StreamId id, int ring_fd);
+  void leave_stream(Stream &stream);
+  void schedule_round(control::StreamId id);
+  void ring_doorbells(uint64_t subscribers, size_t ring_index, control::StreamId id);
+
+  // Reserves the address for one reader; false if another one has it.
+  bool claim_udp_address(const std::string &address) { return udp_addresses_.insert(address).second; }
+  void give_back_udp_address(const std::string &address) { udp_addresses_.erase(address); }
+  Result<Fd> connect_media_socket(bool rtcp, const loop::SocketAddress &peer, int receive_buffer_bytes);
+
+private:
+  static constexpr int kAcceptsPerTurn = 64;
+
+  void on_poll(int fd, int events) override;
+  void on_turn_end() override;
+  void on_timer(loop::Timer &timer) override;
+
+  void accept_connections(int listener);
+  void adopt(Fd fd, Bytes unread, uint64_t received_bytes);
+  void refuse_connection(int fd);
+  void drain_udp_base(int fd);
+  void drain_doorbell();
+  void scan_all_streams();
+  uint32_t new_wire_id();
+
+  void on_handed_over(const control::HandOver &message, Fd fd);
+  void on_ring_replaced(const control::RingReplaced &message, const Fd &fd);
+  void on_kick(const control::Kick &message);
+  void answer(control::RequestId request, control::Received &received);
+
+  loop::Loop &loop_;
+  Supervisor &supervisor_;
+  ServerParts parts_;
+  shm::TableAllocator allocator_;
+  DatagramReceiver datagrams_;
+  uint64_t next_connection_ = 1, next_request_ = 1, next_session_ = 1;
+  std::vector<int> doorbell_fds_;
+  loop::SocketAddress rtp_base_, rtcp_base_;
+
+  std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;
+  std::unordered_map<uint32_t, std::unique_ptr<Session>> sessions_; // by wire id
+  std::unordered_map<control::StreamId, std::unique_ptr<Stream>> streams_;
+  std::unordered_multimap<size_t, control::StreamId> streams_by_ring_;
+  std::unordered_map<control::RequestId, uint64_t> asked_; // connection
+  std::unordered_set<std::string> udp_addresses_;
+  std::unordered_set<control::StreamId> due_rounds_;
+  std::vector<std::unique_ptr<Connection>> retired_connections_;
+  std::vector<std::unique_ptr<Session>> retired_sessions_;
+  std::vector<std::unique_ptr<Stream>> retired_streams_;
+
+  std::vector<std::unique_ptr<loop::Poll>> polls_;
+  std::unordered_set<int> udp_base_fds_;
+  loop::Check turn_end_;
+  loop::Timer second_;
+  bool accepting_ = true;
+};
+
+} // namespace sluice::rtsp

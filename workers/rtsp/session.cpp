@@ -1,0 +1,291 @@
+#include "workers/rtsp/session.h"
+
+#include "common/base/log.h"
+#include "common/base/random.h"
+#include "common/rtp/rtcp.h"
+#include "workers/rtsp/connection.h"
+#include "workers/rtsp/protocol/interleaved.h"
+#include "workers/rtsp/sender_state.h"
+#include "workers/rtsp/server.h"
+
+#include <fmt/format.h>
+
+namespace sluice::rtsp {
+namespace {
+
+constexpr Nanoseconds kPlayTimeout = 60 * kSecond;
+constexpr int kPublisherBufferBytes = 4 << 20; // 200 ms of 50 Mbit/s, with the kernel's overhead
+constexpr int kReaderBufferBytes = 16 << 10;   // receiver reports
+constexpr int kBatchesPerTurn = 8;
+
+struct IgnoreReports final : rtp::RtcpListener {};
+
+} // namespace
+
+Session::Session(Server &server, shm::SessionRecord &record, const loop::SocketAddress &peer)
+    : server_(server), record_(record), peer_(peer) {
+  peer.text().copy(record_.peer, sizeof record_.peer - 1);
+}
+
+Session::~Session() {
+  server_.allocator().give_back(record_);
+}
+
+Connection *Session::media_connection() {
+  return server_.find_connection(state().tcp_connection);
+}
+
+// --- granted ---
+
+Result<void> Session::granted_publish(const control::PublishGranted &granted, int ring_fd,
+                                      const media::StreamDescription &description) {
+  description_ = description;
+  record_.stream = granted.stream;
+  publisher_ = TRY(Publisher::create(server_, *this, granted, ring_fd, description));
+  return {};
+}
+
+Result<void> Session::granted_read(Stream &stream) {
+  if (stream_ != nullptr) server_.leave_stream(*stream_);
+  stream_ = &stream;
+  record_.stream = stream.id();
+  auto description = stream.newest().reader().description();
+  if (!description || !media::is_valid(*description)) return Error{"the stream's description can't be read"};
+  description_ = std::move(*description);
+  return {};
+}
+
+Result<void> Session::open_udp(uint32_t track, const PortPair &client, Direction direction) {
+  if (record_.sockets[2 * track].fd >= 0) return Error{fmt::format("track {} has already been setup", track)};
+  if (direction == Direction::Play) {
+    std::string address = peer_.with_port(client.rtp).text();
+    if (!server_.claim_udp_address(address))
+      return Error{fmt::format("UDP ports {} and {} are already in use by another reader", client.rtp, client.rtcp)};
+    claimed_.push_back(std::move(address));
+  }
+  int buffer = direction == Direction::Record ? kPublisherBufferBytes : kReaderBufferBytes;
+  Fd rtp = TRY(server_.connect_media_socket(false, peer_.with_port(client.rtp), buffer));
+  Fd rtcp = TRY(server_.connect_media_socket(true, peer_.with_port(client.rtcp), kReaderBufferBytes));
+  size_t first = 2 * track;
+  for (Fd *fd : {&rtp, &rtcp}) {
+    shm::MediaSocket &socket = record_.sockets[first++];
+    socket.cookie = loop::socket_cookie(fd->get());
+    socket.fd = fd->release();
+    polls_.push_back(std::make_unique<loop::Poll>(server_.event_loop(), socket.fd, *this));
+    polls_.back()->watch(loop::Poll::kReadable);
+  }
+  return {};
+}
+
+void Session::close_sockets() {
+  polls_.clear();
+  for (shm::MediaSocket &socket : record_.sockets) {
+    if (socket.fd < 0) continue;
+    int fd = std::exchange(socket.fd, -1);
+    socket.cookie = 0;
+    ::close(fd);
+  }
+  for (const std::string &address : claimed_) server_.give_back_udp_address(address);
+  claimed_.clear();
+}
+
+// --- playing ---
+
+std::optional<uint32_t> Session::ssrc_of(uint32_t track) const {
+  if (stream_ == nullptr || track >= description_.tracks.size()) return std::nullopt;
+  auto state = stream_->newest().reader().track_state(track);
+  return state && state->has_traffic ? std::optional(state->ssrc) : std::nullopt;
+}
+
+std::vector<RtpInfo> Session::rtp_info(Nanoseconds now) {
+  std::vector<RtpInfo> tracks;
+  if (stream_ == nullptr) return tracks;
+  for (uint32_t i = 0; i < description_.tracks.size(); i++) {
+    if (state().tracks[i].is_set_up == 0) continue;
+    auto track = stream_->newest().reader().track_state(i);
+    if (!track) continue;
+    auto info = rtp::rtp_info(from_ring(*track), description_.tracks[i].clock_rate, now);
+    if (info) tracks.push_back({i, info->sequence, info->rtp_time.value_or(track->last_rtp_timestamp)});
+  }
+  return tracks;
+}
+
+void Session::enter_play() {
+  reader_ = std::make_unique<Reader>(*this, media_connection(), description_);
+  stream_->add(*reader_);
+}
+
+void Session::start_play() {
+  log(LogLevel::Info, "[RTSP] [session {}] is reading from path '{}', {}", log_id(), state().path_text(), media_text());
+  send_initial_reports(server_.event_loop().now());
+  if (!closed_) schedule_round(); // else the client does not read
+}
+
+void Session::stop_play() {
+  if (reader_ == nullptr) return;
+  stream_->remove(*reader_);
+  reader_.reset();
+}
+
+void Session::schedule_round() {
+  server_.schedule_round(record_.stream);
+}
+
+// A sender report at once, so that a reader need not wait for the stream's next to synchronise its tracks.
+void Session::send_initial_reports(Nanoseconds now) {
+  for (uint32_t i = 0; i < description_.tracks.size(); i++) {
+    auto track = stream_->newest().reader().track_state(i);
+    if (state().tracks[i].is_set_up == 0 || !track) continue;
+    auto report = rtp::sender_report(from_ring(*track), description_.tracks[i].clock_rate, now, wall_now());
+    if (!report) continue;
+    send_rtcp(i, rtp::make_sender_report(*report, "sluice").bytes());
+    if (closed_) return;
+  }
+}
+
+// --- publishing ---
+
+void Session::start_record() {
+  log(LogLevel::Info, "[RTSP] [session {}] is publishing to path '{}', {}", log_id(), state().path_text(),
+      media_text());
+  keep_alive(server_.event_loop().now());
+  publisher_->start(over_udp());
+  if (over_udp()) punch_holes();
+}
+
+void Session::stop_record() {
+  if (publisher_ == nullptr || !publisher_->recording()) return;
+  publisher_->stop();
+  server_.supervisor().send(control::PublisherPaused{.session = id()});
+}
+
+void Session::punch_holes() {
+  auto rtp = rtp::make_empty_packet();
+  rtp::RtcpPacket rtcp = rtp::make_empty_receiver_report(static_cast<uint32_t>(secure_random()));
+  for (size_t i = 0; i < track_count(); i++) {
+    (void)::send(record_.sockets[2 * i].fd, rtp.data(), rtp.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    (void)::send(record_.sockets[2 * i + 1].fd, rtcp.buffer.data(), rtcp.size, MSG_DONTWAIT | MSG_NOSIGNAL);
+  }
+}
+
+Result<void> Session::on_frame(uint8_t channel, Bytes payload, Nanoseconds now, Nanoseconds wall) {
+  size_t track = 0;
+  while (track < track_count() &&
+         (state().tracks[track].is_set_up == 0 || state().tracks[track].rtp_channel != (channel & ~1)))
+    track++;
+  if (track == track_count()) return {};
+  bool rtcp = (channel & 1) != 0;
+  record_.bytes_in.fetch_add(payload.size(), std::memory_order_relaxed);
+  record_.packets_in.fetch_add(1, std::memory_order_relaxed);
+  if (state().state == State::Record) {
+    if (rtcp) return publisher_->on_rtcp(static_cast<uint32_t>(track), payload, now);
+    return publisher_->on_rtp(static_cast<uint32_t>(track), payload, now, wall);
+  }
+  if (!rtcp) return {};
+  keep_alive(now);
+  IgnoreReports ignore;
+  return rtp::parse_rtcp(payload, ignore);
+}
+
+void Session::on_input_end(uint64_t input_position, Nanoseconds now) {
+  if (publisher_ == nullptr || !publisher_->recording()) return;
+  publisher_->commit(input_position, now);
+  if (Connection *connection = media_connection(); connection != nullptr && publisher_->congested(now))
+    connection->pause_input();
+}
+
+void Session::on_uncongested() {
+  if (Connection *connection = media_connection()) connection->resume_input();
+}
+
+void Session::on_receiver_report(uint32_t track, Bytes rtcp) {
+  send_rtcp(track, rtcp);
+}
+
+void Session::send_rtcp(uint32_t track, Bytes rtcp) {
+  if (over_udp()) {
+    (void)::send(record_.sockets[2 * track + 1].fd, rtcp.data(), rtcp.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    return; // one that is lost is followed by the next
+  }
+  Connection *connection = media_connection();
+  if (connection == nullptr) return;
+  ByteVector frame{kFrameMark, static_cast<uint8_t>(state().tracks[track].rtp_channel + 1), 0, 0};
+  store_be16(frame.data() + 2, static_cast<uint16_t>(rtcp.size()));
+  frame.insert(frame.end(), rtcp.begin(), rtcp.end());
+  connection->send(frame);
+}
+
+// --- UDP input ---
+
+void Session::on_poll(int fd, int) {
+  for (size_t i = 0; i < shm::kMaxMediaSockets; i++)
+    if (record_.sockets[i].fd == fd) return receive_datagrams(i);
+}
+
+void Session::receive_datagrams(size_t socket) {
+  server_.note_blame(this);
+  Nanoseconds now = server_.event_loop().now(), wall = wall_now();
+  bool any = false, more = true;
+  for (int i = 0; i < kBatchesPerTurn && more; i++) {
+    DatagramReceiver::Batch batch = server_.datagrams().receive(record_.sockets[socket].fd);
+    for (Bytes datagram : batch.datagrams) any = on_datagram(socket, datagram, now, wall) || any;
+    more = batch.more;
+  }
+  if (any) keep_alive(now);
+  if (publisher_ != nullptr && publisher_->recording()) publisher_->commit(0, now);
+}
+
+// Whether it was what it should be. Rubbish is ignored: anyone can send it.
+bool Session::on_datagram(size_t socket, Bytes datagram, Nanoseconds now, Nanoseconds wall) {
+  uint32_t track = static_cast<uint32_t>(socket / 2);
+  bool rtcp = socket % 2 == 1;
+  record_.bytes_in.fetch_add(datagram.size(), std::memory_order_relaxed);
+  record_.packets_in.fetch_add(1, std::memory_order_relaxed);
+  if (state().state == State::Record)
+    return (rtcp ? publisher_->on_rtcp(track, datagram, now) : publisher_->on_rtp(track, datagram, now, wall))
+        .has_value();
+  if (state().state != State::Play || !rtcp) return false;
+  IgnoreReports ignore;
+  return rtp::parse_rtcp(datagram, ignore).has_value();
+}
+
+// --- time and end ---
+
+void Session::on_second(Nanoseconds now) {
+  if (publisher_ != nullptr && publisher_->recording()) {
+    publisher_->on_second(now);
+    record_.lost.store(publisher_->lost(), std::memory_order_relaxed);
+  }
+  if (!over_udp()) return;
+  Nanoseconds silent = now - record_.last_active_ns.load(std::memory_order_relaxed);
+  if (state().state == State::Record && silent > server_.settings().read_timeout_ns)
+    return close("no UDP packets received in a while");
+  if (state().state == State::Play && silent > kPlayTimeout) close("no RTSP requests received in a while");
+}
+
+std::string Session::media_text() {
+  size_t tracks = 0;
+  for (const TrackState &track : state().tracks) tracks += track.is_set_up;
+  return fmt::format("{} track{} with {}", tracks, tracks == 1 ? "" : "s", over_udp() ? "UDP" : "TCP");
+}
+
+void Session::deliver_rest() {
+  if (reader_ == nullptr || reader_->blocked()) return;
+  reader_->on_writable();
+}
+
+void Session::close(const std::string &reason, const Connection *except) {
+  if (std::exchange(closed_, true)) return;
+  log(LogLevel::Info, "[RTSP] [session {}] destroyed ({})", log_id(), reason);
+  stop_play();
+  publisher_.reset();
+  close_sockets();
+  if (stream_ != nullptr) server_.leave_stream(*std::exchange(stream_, nullptr));
+  server_.supervisor().send(control::Release{.session = id()});
+  Connection *connection = media_connection();
+  record_.state.store(shm::RecordState::Closing, std::memory_order_release);
+  server_.retire(*this);
+  if (connection != nullptr && connection != except) connection->close(reason);
+}
+
+} // namespace sluice::rtsp

@@ -1,0 +1,94 @@
+// One RTSP session: a publisher or a reader of a path, over its connection (TCP) or over connected UDP sockets, which
+// outlive the connection. Its state stands in the session table. Owned by the Server.
+#pragma once
+
+#include "common/loop/loop.h"
+#include "common/loop/socket.h"
+#include "ipc/control/messages.h"
+#include "ipc/shm/session_table.h"
+#include "workers/rtsp/protocol/machine.h"
+#include "workers/rtsp/publisher.h"
+#include "workers/rtsp/reader.h"
+
+#include <memory>
+#include <vector>
+
+namespace sluice::rtsp {
+
+class Connection;
+class Server;
+class Stream;
+
+class Session final : public loop::Poll::Listener, public Publisher::Listener {
+public:
+  Session(Server &server, shm::SessionRecord &record, const loop::SocketAddress &peer);
+  ~Session() override;
+
+  control::SessionId id() const { return record_.id; }
+  uint32_t wire_id() { return state().wire_id; }
+  uint32_t log_id() const { return record_.log_id; }
+  SessionState &state() { return *reinterpret_cast<SessionState *>(record_.protocol_state); }
+  shm::SessionRecord &record() { return record_; }
+  Stream *stream() { return stream_; }
+  // Of an interleaved session that plays or records; null otherwise.
+  Connection *media_connection();
+
+  void keep_alive(Nanoseconds now) { record_.last_active_ns.store(now, std::memory_order_relaxed); }
+  void on_second(Nanoseconds now);
+
+  // Opens and claims the sockets of a track. Error texts are the client's.
+  enum class Direction { Play, Record };
+  Result<void> open_udp(uint32_t track, const PortPair &client, Direction direction);
+
+  Result<void> granted_publish(const control::PublishGranted &granted, int ring_fd,
+                               const media::StreamDescription &description);
+  // Takes the session's place in the stream over, also on failure.
+  Result<void> granted_read(Stream &stream);
+  size_t track_count() const { return description_.tracks.size(); }
+  void schedule_round();
+  Publisher *publisher() { return publisher_.get(); }
+  Reader *reader() { return reader_.get(); }
+
+  std::vector<RtpInfo> rtp_info(Nanoseconds now);
+  std::optional<uint32_t> ssrc_of(uint32_t track) const;
+  void enter_play(); // from here on the stream's packets are this reader's, so before the reply to PLAY is sent
+  void start_play(); // the reply is queued
+  void stop_play();
+  void start_record();
+  void stop_record();
+
+  // A frame of the interleaved connection. Error: the connection must close.
+  Result<void> on_frame(uint8_t channel, Bytes payload, Nanoseconds now, Nanoseconds wall);
+  void on_input_end(uint64_t input_position, Nanoseconds now);
+
+  // What the stream still holds for a reader, as far as it takes it at once.
+  void deliver_rest();
+  // Ends it; an interleaved session's connection is closed too, unless it asks itself.
+  void close(const std::string &reason, const Connection *except = nullptr);
+
+private:
+  void on_poll(int fd, int events) override;
+  void on_uncongested() override;
+  void on_receiver_report(uint32_t track, Bytes rtcp) override;
+  void receive_datagrams(size_t socket);
+  bool on_datagram(size_t socket, Bytes datagram, Nanoseconds now, Nanoseconds wall);
+  void punch_holes();
+  void send_rtcp(uint32_t track, Bytes rtcp);
+  void send_initial_reports(Nanoseconds now);
+  void close_sockets();
+  std::string media_text(); // "2 tracks with UDP"
+  bool over_udp() { return state().transport == TransportKind::Udp; }
+
+  Server &server_;
+  shm::SessionRecord &record_;
+  loop::SocketAddress peer_;
+  std::unique_ptr<Publisher> publisher_;
+  std::unique_ptr<Reader> reader_;
+  Stream *stream_ = nullptr; // that is read
+  media::StreamDescription description_;
+  std::vector<std::unique_ptr<loop::Poll>> polls_;
+  std::vector<std::string> claimed_;
+  bool closed_ = false;
+};
+
+} // namespace sluice::rtsp
