@@ -1,0 +1,90 @@
+#include "common/base/log.h"
+#include "supervisor/config/command_line.h"
+#include "supervisor/processes/family.h"
+#include "supervisor/processes/keeper.h"
+#include "supervisor/processes/process_title.h"
+#include "supervisor/processes/spawn.h"
+#include "supervisor/supervisor.h"
+#include "workers/rtsp/worker.h"
+
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+
+namespace {
+
+using namespace sluice;
+
+[[noreturn]] void keep(std::string_view slot) {
+  if (!slot.starts_with("rtsp-")) ::_exit(1);
+  processes::run_keeper(slot, rtsp::run_worker);
+}
+
+int print(const std::string &standard_output, const std::string &standard_error, int status) {
+  std::fputs(standard_output.c_str(), stdout);
+  std::fputs(standard_error.c_str(), stderr);
+  return status;
+}
+
+void prepare_process() {
+  processes::set_title(processes::kSupervisorTitle);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  processes::ignore_broken_pipes();
+  processes::adopt_orphans();
+  processes::raise_descriptor_limit();
+  processes::set_oom_score(processes::kOomKeep);
+}
+
+int serve(const std::optional<std::string> &configuration_file) {
+  auto loaded = config::load_configuration(configuration_file, config::process_environment());
+  if (!loaded) {
+    for (const std::string &error : loaded.error()) std::printf("ERR: %s\n", error.c_str());
+    return 1;
+  }
+  prepare_process();
+  StreamLog standard_output(STDOUT_FILENO);
+  set_log(&standard_output, loaded->configuration.log_level);
+  log(LogLevel::Info, "sluice v{}", SLUICE_VERSION);
+  for (const std::string &note : loaded->notes) log(LogLevel::Info, "{}", note);
+
+  int status = 0;
+  {
+    loop::Loop loop;
+    Supervisor supervisor(loop, std::move(loaded->configuration));
+    if (auto started = supervisor.start(); started) {
+      loop.run();
+    } else {
+      log(LogLevel::Error, "{}", started.error().message);
+      status = 1;
+    }
+  }
+  set_log(nullptr, LogLevel::Error);
+  return status;
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  processes::remember_arguments(argc, argv);
+  if (argc == 3 && std::strcmp(argv[1], processes::kKeeperArgument) == 0) keep(argv[2]);
+
+  config::CommandLine line = config::parse_command_line(argc, argv, SLUICE_VERSION);
+  switch (line.action) {
+  case config::CommandLine::Action::Exit:
+    return print(line.standard_output, line.standard_error, line.exit_status);
+  case config::CommandLine::Action::Check: {
+    config::CheckReport report = config::check_configuration(line.configuration, config::process_environment());
+    return print(report.standard_output, report.standard_error, report.exit_status);
+  }
+  case config::CommandLine::Action::Serve:
+    break;
+  }
+
+  if (!processes::was_started_as(processes::kSupervisorTitle, argv[0]))
+    processes::execute_again_as(processes::kSupervisorTitle, argv); // returns if that fails: then without titles
+  return serve(line.configuration);
+}

@@ -1,0 +1,79 @@
+// The rings of all streams: makes them, keeps their descriptors, replaces them by bigger generations, and keeps
+// what they may take together within the memory budget. Owned by the supervisor, which never reads media; of a
+// ring it touches only the subscriber mask, and believes nothing that a worker could have written there.
+#pragma once
+
+#include "common/base/fd.h"
+#include "common/base/result.h"
+#include "ipc/control/messages.h"
+#include "ipc/shm/mapping.h"
+
+#include <deque>
+#include <map>
+#include <optional>
+
+namespace sluice::processes {
+
+struct RingLimits {
+  size_t initial_bytes = 0;  // of data, of a new ring; rounded up to a capacity that there is
+  size_t largest_bytes = 0;  // of data, of any ring; rounded down to one
+  uint64_t budget_bytes = 0; // of all rings together
+};
+
+class Rings {
+public:
+  explicit Rings(const RingLimits &limits);
+
+  // A stream's newest generation, for messages to workers. The descriptors stay ours.
+  struct Grant {
+    uint16_t ring_index = 0;
+    int writable = -1, read_only = -1;
+  };
+
+  // Error: no room in the budget, no ring index free, no descriptors.
+  Result<Grant> open(control::StreamId stream, uint16_t writer, const media::StreamDescription &description);
+  // Error: no such stream.
+  Result<Grant> find(control::StreamId stream) const;
+  void subscribe(control::StreamId stream, uint16_t slot);
+  void unsubscribe(control::StreamId stream, uint16_t slot);
+  void close(control::StreamId stream); // unknown streams are ignored, here and above
+
+  struct Replacement {
+    Grant grant;
+    uint64_t readers = 0; // slots, a bit each; the writer's may be among them
+  };
+  // The next generation. Empty if there is nothing to do: the stream ended meanwhile, `writer` is not its writer,
+  // or its ring is that large, or as large as rings get. Error: no room in the budget.
+  Result<std::optional<Replacement>> grow(control::StreamId stream, uint16_t writer, uint64_t wanted_bytes);
+
+  uint64_t used_bytes() const { return used_bytes_; }
+  size_t largest_bytes() const { return largest_; }
+
+private:
+  struct Generation {
+    Fd writable, read_only;
+    shm::Mapping mapping;
+  };
+  struct Ring {
+    uint16_t writer = 0;
+    uint16_t index = 0;
+    uint32_t generation = 0;
+    size_t capacity = 0;
+    uint64_t bytes = 0; // of all generations: readers may still be in the old ones
+    uint64_t subscribers = 0;
+    media::StreamDescription description;
+    // The newest last, and the one before it, which the writer may not have left yet.
+    std::deque<Generation> generations;
+  };
+
+  Result<void> add_generation(control::StreamId stream, Ring &ring, size_t capacity);
+  static Grant grant_of(const Ring &ring);
+
+  size_t initial_, largest_; // capacities
+  uint64_t budget_bytes_;
+  uint64_t used_bytes_ = 0;
+  std::map<control::StreamId, Ring> rings_;
+  std::deque<uint16_t> free_indices_; // the longest unused first
+};
+
+} // namespace sluice::processes
