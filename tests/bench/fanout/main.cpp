@@ -1,0 +1,133 @@
+// bench_fanout: what the server spends on many readers of one stream, beside plain loops that send the
+// same bytes to as many sockets; memory per reader; latency; what an idle stream costs. Server and loops
+// run on core 0, everything else on core 1, all over loopback.
+#include "tests/bench/fanout/report.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+
+namespace sluice::fanout {
+namespace {
+
+struct Options {
+  Paths paths;
+  unsigned seconds = 10;
+  std::vector<size_t> readers{200, 1000};
+  std::vector<std::string> parts{"fanout", "latency", "idle"};
+
+  bool has(const std::string &part) const { return std::find(parts.begin(), parts.end(), part) != parts.end(); }
+  Nanoseconds length() const { return seconds * kSecond; }
+};
+
+struct MemoryLine {
+  Transport transport;
+  size_t readers;
+  ServerFanout server;
+};
+
+// False when something could not be measured.
+bool run_fanout_of(const Options &options, Transport transport, Replay &replay, std::vector<MemoryLine> &memory) {
+  bool complete = true;
+  for (size_t readers : options.readers) {
+    auto server = measure_server(options.paths, transport, readers, replay);
+    auto loop = measure_plain_loop(transport, readers, replay);
+    std::string what = fmt::format("{} readers over {}", readers, transport == Transport::kTcp ? "TCP" : "UDP");
+    if (!server) print_failure("server, " + what, server.error());
+    if (!loop) print_failure("plain loop, " + what, loop.error());
+    complete = complete && server && loop;
+    if (!server) continue;
+    print_fanout(transport, readers, *server, loop.value_or(Window{}));
+    memory.push_back({transport, readers, *server});
+  }
+  return complete;
+}
+
+bool run_fanout(const Options &options, const Recording &recording) {
+  print_heading("Fan-out of one 4 Mbit/s stream (H264 30 fps, AAC 48 kHz, from FFmpeg)");
+  print_fanout_columns();
+  bool complete = true;
+  std::vector<MemoryLine> memory;
+  for (Transport transport : {Transport::kTcp, Transport::kUdp}) {
+    auto replay = transport == Transport::kTcp ? tcp_replay(recording) : udp_replay(recording);
+    if (replay)
+      complete = run_fanout_of(options, transport, *replay, memory) && complete;
+    else
+      print_failure("replay", replay.error()), complete = false;
+  }
+  print_heading("Proportional memory (PSS) per reader, all processes of the server");
+  for (const MemoryLine &line : memory) print_memory(line.transport, line.readers, line.server);
+  return complete;
+}
+
+bool run_latency(const Options &options) {
+  print_heading("Latency from the publisher's send to the reader's receipt, RTSP/TCP, 4 Mbit/s synthetic stream");
+  bool complete = true;
+  for (size_t readers : {1, 200}) {
+    auto stream = measure_paced_stream(options.paths, kLivePace, readers, options.length());
+    if (stream)
+      print_latency(readers, *stream);
+    else
+      print_failure(fmt::format("latency with {}", readers), stream.error()), complete = false;
+  }
+  return complete;
+}
+
+bool run_idle(const Options &options, const Result<SingleReader> &single) {
+  print_heading("Server CPU with one reader");
+  auto idle = measure_paced_stream(options.paths, kIdlePace, 1, options.length());
+  if (idle)
+    print_share("idle stream (one packet a second)", idle->server_share, "<= 0.5 %");
+  else
+    print_failure("idle stream", idle.error());
+  if (single) print_share("4 Mbit/s stream, recorded over RTSP/TCP", single->server_share, "");
+  return idle.has_value();
+}
+
+int run(const Options &options) {
+  bool complete = true;
+  bool needs_recording = options.has("fanout") || options.has("idle");
+  auto single = needs_recording ? measure_single_reader(options.paths, options.length())
+                                : Result<SingleReader>(Error{"not needed"});
+  if (needs_recording && !single) {
+    print_failure("recording of the stream", single.error());
+    complete = false;
+  }
+  if (options.has("fanout") && single) complete = run_fanout(options, single->recording) && complete;
+  if (options.has("latency")) complete = run_latency(options) && complete;
+  if (options.has("idle")) complete = run_idle(options, single) && complete;
+  return complete ? 0 : 1;
+}
+
+} // namespace
+} // namespace sluice::fanout
+
+int main(int argc, char **argv) try {
+  using namespace sluice::fanout;
+  Options options;
+  CLI::App app{"Fan-out, memory, latency and idle cost of the server, beside plain loops."};
+  app.add_option("--server", options.paths.server, "the server's executable")->required()->check(CLI::ExistingFile);
+  app.add_option("--media", options.paths.media, "file that FFmpeg publishes")->required()->check(CLI::ExistingFile);
+  app.add_option("--work", options.paths.work, "directory for configuration and logs")
+      ->required()
+      ->check(CLI::ExistingDirectory);
+  // Sessions over UDP are not kept alive; they must not time out while they are measured.
+  app.add_option("--seconds", options.seconds, "length of each measurement")->check(CLI::Range(2, 40));
+  app.add_option("--readers", options.readers, "numbers of readers")->delimiter(',')->check(CLI::Range(2, 2500));
+  app.add_option("--only", options.parts, "what to measure: fanout, latency, idle")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"fanout", "latency", "idle"}));
+  CLI11_PARSE(app, argc, argv);
+
+  raise_descriptor_limit();
+  pin_to_core(kClientCore);
+  constexpr unsigned kOverheadSeconds = 30; // of one measurement: start, warm-up, connecting, stop
+  unsigned measurements = static_cast<unsigned>(4 * options.readers.size() + 4);
+  bound_lifetime(measurements * (options.seconds + kOverheadSeconds));
+  return run(options);
+} catch (const std::exception &error) {
+  std::fprintf(stderr, "bench_fanout: %s\n", error.what());
+  return 2;
+}

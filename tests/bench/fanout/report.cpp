@@ -1,0 +1,97 @@
+#include "tests/bench/fanout/report.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+namespace sluice::fanout {
+namespace {
+
+constexpr const char *kRatioTarget = "<= 1.25";
+constexpr const char *kMemoryTarget = "<= 8 KiB";
+constexpr double kDisturbance = 0.05; // of a core
+
+// Lines appear as they are measured, also in a pipe.
+void print_line(const std::string &line) {
+  std::fputs((line + "\n").c_str(), stdout);
+  std::fflush(stdout);
+}
+
+const char *name_of(Transport transport) {
+  return transport == Transport::kTcp ? "RTSP/TCP" : "RTSP/UDP";
+}
+
+std::string percent(double part, double whole) {
+  return whole > 0 ? fmt::format("{:.1f}%", 100 * part / whole) : "-";
+}
+
+double milliseconds(Nanoseconds time) {
+  return static_cast<double>(time) / kMillisecond;
+}
+
+void print_window(const std::string &what, const Window &window, bool has_publisher, const std::string &ratio,
+                  const std::string &target) {
+  double gigabytes = static_cast<double>(window.received.bytes) / 1e9;
+  std::string core = gigabytes > 0 ? fmt::format("{:.3f}", window.sender_core_busy / gigabytes) : "-";
+  std::string cpu = gigabytes > 0 ? fmt::format("{:.3f}", window.cpu_per_gigabyte()) : "-";
+  print_line(fmt::format("{:<31}{:>9}{:>8}{:>9}{:>9.3f}{:>10}{:>7}{:>9}{:>8}{:>8}", what, cpu, ratio, target, gigabytes,
+                         percent(static_cast<double>(window.received.bytes), window.expected_bytes),
+                         window.received.lost + window.received.disordered, core,
+                         percent(window.sink_cpu, window.seconds),
+                         has_publisher ? percent(window.publisher_cpu, window.seconds) : "-"));
+  if (window.received.broken != 0)
+    print_line(
+        fmt::format("  note: {} connections were refused, closed or had broken framing", window.received.broken));
+  double others = (window.sender_core_busy - window.sender_cpu) / window.seconds;
+  if (others > kDisturbance)
+    print_line(
+        fmt::format("  note: others used {:.0f}% of that core meanwhile; the figure is disturbed", 100 * others));
+  if (window.processes_changed) print_line("  note: a process of the server ended or appeared; its CPU is incomplete");
+}
+
+} // namespace
+
+void print_heading(const std::string &heading) {
+  print_line("\n" + heading);
+}
+
+void print_fanout_columns() {
+  print_line(fmt::format("{:<31}{:>9}{:>8}{:>9}{:>9}{:>10}{:>7}{:>9}{:>8}{:>8}", "", "CPU s/GB", "ratio", "target",
+                         "GB", "received", "gaps", "core/GB", "sink", "ffmpeg"));
+}
+
+void print_fanout(Transport transport, size_t readers, const ServerFanout &server, const Window &loop) {
+  std::string ratio = "-";
+  if (server.window.received.bytes != 0 && loop.received.bytes != 0)
+    ratio = fmt::format("{:.2f}", server.window.cpu_per_gigabyte() / loop.cpu_per_gigabyte());
+  std::string name = fmt::format("{}, {} readers", name_of(transport), readers);
+  print_window(fmt::format("{:<24}sluice", name), server.window, true, ratio, kRatioTarget);
+  print_window(fmt::format("{:<24}loop", ""), loop, false, "", "");
+}
+
+void print_memory(Transport transport, size_t readers, const ServerFanout &server) {
+  std::string name = fmt::format("{}, {} readers", name_of(transport), readers);
+  if (!server.pss_per_reader) return print_failure(name, server.pss_per_reader.error());
+  print_line(fmt::format("{:<31}{:>9.2f} KiB{:>13}", name, *server.pss_per_reader / 1024, kMemoryTarget));
+}
+
+void print_latency(size_t readers, const PacedStream &stream) {
+  const char *target = readers == 1 ? "<= 0.25 ms" : readers == 200 ? "<= 3 ms" : "";
+  auto line = [&](const char *what, const Distribution &values, const char *wanted) {
+    print_line(fmt::format("{:<24}{:>10.3f} ms median{:>16}{:>10.3f} ms p99{:>12} samples",
+                           fmt::format("{}, {} reader{}", what, readers, readers == 1 ? "" : "s"),
+                           milliseconds(values.median), wanted, milliseconds(values.percentile_99), values.samples));
+  };
+  line("video", stream.video, target);
+  line("audio", stream.audio, "video + 20 ms");
+}
+
+void print_share(const std::string &what, double share_of_core, const std::string &target) {
+  print_line(fmt::format("{:<44}{:>8.3f} % of a core{:>11}", what, 100 * share_of_core, target));
+}
+
+void print_failure(const std::string &what, const Error &error) {
+  print_line(what + ": not measured: " + error.message);
+}
+
+} // namespace sluice::fanout

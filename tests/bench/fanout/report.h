@@ -1,0 +1,18 @@
+// The tables that are printed. A figure stands beside its target and nothing judges it.
+#pragma once
+
+#include "tests/bench/fanout/fanout.h"
+#include "tests/bench/fanout/latency.h"
+
+namespace sluice::fanout {
+
+void print_heading(const std::string &heading);
+void print_fanout_columns();
+// One line for the server (with the ratio) and one for the plain loop beside it.
+void print_fanout(Transport transport, size_t readers, const ServerFanout &server, const Window &loop);
+void print_memory(Transport transport, size_t readers, const ServerFanout &server);
+void print_latency(size_t readers, const PacedStream &stream);
+void print_share(const std::string &what, double share_of_core, const std::string &target);
+void print_failure(const std::string &what, const Error &error);
+
+} // namespace sluice::fanout

@@ -1,0 +1,66 @@
+// A minimal RTSP client over loopback: blocking requests, one connection, one session. Enough to read and
+// to publish; each wait is bounded by the 5 s timeout of the socket.
+#pragma once
+
+#include "tests/bench/fanout/socket.h"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace sluice::fanout {
+
+struct Reply {
+  int status = 0;
+  std::map<std::string, std::string> headers; // names in lower case
+  std::string body;
+};
+
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
+class RtspClient {
+public:
+  static Result<RtspClient> open(uint16_t port, const std::string &path);
+
+  // The reply, whatever its status.
+  Result<Reply> request(const std::string &method, const std::string &url, const Headers &headers = {},
+                        const std::string &body = {});
+  // An Error unless the status is 200.
+  Result<Reply> succeed(const std::string &method, const std::string &url, const Headers &headers = {},
+                        const std::string &body = {});
+  // Leaves the reply to whoever reads the connection next.
+  Result<void> send(const std::string &method, const std::string &url, const Headers &headers = {},
+                    const std::string &body = {});
+
+  const std::string &url() const { return url_; }
+  int fd() const { return fd_.get(); }
+
+private:
+  RtspClient(Fd fd, std::string url) : fd_(std::move(fd)), url_(std::move(url)) {}
+  Result<Reply> receive();
+
+  Fd fd_;
+  std::string url_;
+  std::string session_;
+  int sequence_ = 0;
+};
+
+struct MediaTrack {
+  bool video = false;
+  std::string url; // of SETUP
+};
+
+// A session that is set up and not playing yet.
+struct Reader {
+  RtspClient client;
+  std::vector<MediaTrack> tracks; // track i is on channels 2i and 2i+1, or on udp[i]
+  std::vector<UdpPair> udp;
+};
+
+enum class Transport { kTcp, kUdp };
+
+Result<Reader> set_up_reader(uint16_t port, const std::string &path, Transport transport);
+// Sends PLAY; the reply comes before the media.
+Result<void> play(Reader &reader);
+
+} // namespace sluice::fanout

@@ -1,0 +1,66 @@
+#include "tests/bench/fanout/server.h"
+
+#include "common/base/time.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <fstream>
+
+namespace sluice::fanout {
+namespace {
+
+constexpr Nanoseconds kServerStart = 5 * kSecond;
+constexpr Nanoseconds kPublisherStart = 10 * kSecond;
+constexpr useconds_t kPollInterval_us = 50'000;
+
+// `tests/bench` may be repeated while the last run's ports are in TIME_WAIT, so each start has its own.
+Result<std::string> write_configuration(const Paths &paths, uint16_t port) {
+  uint16_t rtp_port = TRY(udp_pair()).rtp_port;
+  std::string file = paths.work + "/sluice.yml";
+  std::ofstream out(file);
+  out << fmt::format("rtspWorkers: 1\n"
+                     "rtspAddress: 127.0.0.1:{}\n"
+                     "rtpAddress: 127.0.0.1:{}\n"
+                     "rtcpAddress: 127.0.0.1:{}\n"
+                     "protocols: [udp, tcp]\n"
+                     "rtmpDisable: yes\n"
+                     "hlsDisable: yes\n"
+                     "paths:\n"
+                     "  all:\n",
+                     port, rtp_port, rtp_port + 1);
+  out.close();
+  if (!out) return os_error(file);
+  return file;
+}
+
+} // namespace
+
+Result<Server> start_server(const Paths &paths) {
+  uint16_t port = TRY(free_tcp_port());
+  std::string configuration = TRY(write_configuration(paths, port));
+  std::string log = paths.work + "/server.log";
+  Child process = TRY(Child::execute({paths.server, configuration}, kServerCore, log));
+  for (Nanoseconds end = monotonic_now() + kServerStart; monotonic_now() < end; usleep(kPollInterval_us)) {
+    if (!process.running()) return Error{"the server ended at its start, see " + log};
+    if (tcp_connect(port)) return Server{std::move(process), port};
+  }
+  return Error{"the server does not accept connections, see " + log};
+}
+
+Result<Publisher> publish_with_ffmpeg(const Paths &paths, const Server &server) {
+  const std::string path = "bench";
+  std::string url = fmt::format("rtsp://127.0.0.1:{}/{}", server.port, path);
+  std::string log = paths.work + "/ffmpeg.log";
+  Child process = TRY(Child::execute({"ffmpeg", "-nostdin", "-loglevel", "warning", "-re", "-stream_loop", "-1", "-i",
+                                      paths.media, "-c", "copy", "-f", "rtsp", "-rtsp_transport", "tcp", url},
+                                     kClientCore, log));
+  for (Nanoseconds end = monotonic_now() + kPublisherStart; monotonic_now() < end; usleep(kPollInterval_us)) {
+    if (!process.running()) return Error{"ffmpeg ended, see " + log};
+    RtspClient client = TRY(RtspClient::open(server.port, path));
+    if (TRY(client.request("DESCRIBE", client.url())).status == 200) return Publisher{std::move(process), path};
+  }
+  return Error{"the stream of ffmpeg does not appear, see " + log};
+}
+
+} // namespace sluice::fanout

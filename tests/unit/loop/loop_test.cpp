@@ -1,0 +1,77 @@
+#include "common/base/fd.h"
+#include "common/loop/loop.h"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <functional>
+
+namespace sluice::loop {
+namespace {
+
+sockaddr_in local_address(int fd) {
+  sockaddr_in address{};
+  socklen_t length = sizeof address;
+  EXPECT_EQ(::getsockname(fd, reinterpret_cast<sockaddr *>(&address), &length), 0);
+  return address;
+}
+
+Fd udp_socket(uint16_t port_in_network_order) {
+  Fd fd(::socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = port_in_network_order;
+  EXPECT_EQ(::bind(fd.get(), reinterpret_cast<sockaddr *>(&address), sizeof address), 0);
+  return fd;
+}
+
+// Receives once per call; stops the loop at the first datagram or the deadline.
+struct Receiver final : Poll::Listener, Timer::Listener {
+  explicit Receiver(Loop &watched) : loop(watched) {}
+
+  void on_poll(int fd, int) override {
+    char byte = 0;
+    if (::recv(fd, &byte, 1, MSG_DONTWAIT) < 0) {
+      refused += errno == ECONNREFUSED;
+      if (refused > 0 && on_refused) on_refused();
+    } else {
+      received++;
+      loop.stop();
+    }
+  }
+  void on_timer(Timer &) override { loop.stop(); }
+
+  Loop &loop;
+  std::function<void()> on_refused;
+  int refused = 0, received = 0;
+};
+
+TEST(Poll, GoesOnAfterADatagramWasRefused) {
+  Loop loop;
+  Receiver receiver(loop);
+  Fd mine = udp_socket(0), peer = udp_socket(0);
+  sockaddr_in target = local_address(peer.get()), own = local_address(mine.get());
+  peer.reset();
+  ASSERT_EQ(::connect(mine.get(), reinterpret_cast<sockaddr *>(&target), sizeof target), 0);
+  Poll poll(loop, mine.get(), receiver);
+  poll.watch(Poll::kReadable);
+  Timer deadline(loop, receiver);
+  deadline.start(5 * kSecond);
+
+  receiver.on_refused = [&] {
+    peer = udp_socket(target.sin_port);
+    EXPECT_EQ(::sendto(peer.get(), "a", 1, 0, reinterpret_cast<sockaddr *>(&own), sizeof own), 1);
+    receiver.on_refused = nullptr;
+  };
+  ASSERT_EQ(::send(mine.get(), "a", 1, 0), 1);
+  loop.run();
+  EXPECT_EQ(receiver.refused, 1);
+  EXPECT_EQ(receiver.received, 1);
+  EXPECT_EQ(poll.watched(), Poll::kReadable);
+}
+
+} // namespace
+} // namespace sluice::loop
