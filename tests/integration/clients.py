@@ -3,8 +3,11 @@
 import glob
 import os
 import shutil
+from pathlib import Path
 
 import media
+
+HERE = Path(__file__).resolve().parent
 
 GSTREAMER_DEPAY = {
     "h264": "rtph264depay ! h264parse",
@@ -14,7 +17,7 @@ GSTREAMER_DEPAY = {
 }
 GSTREAMER_PARSE = {"h264": "h264parse", "hevc": "h265parse", "aac": "aacparse", "opus": "opusparse"}
 
-# rtspclientsink and matroskamux wait for all streams before they begin: what comes of one meanwhile must fit.
+# rtspclientsink waits for all streams before it begins: what comes of one meanwhile must fit.
 GSTREAMER_QUEUE = "queue max-size-time=0 max-size-buffers=0 max-size-bytes=50000000"
 
 # What rtspclientsink sends AAC as: RFC 6416. FFmpeg: RFC 3640.
@@ -48,12 +51,11 @@ def ffmpeg_reader(fixture, publisher, url, transport, output):
 
 
 def gstreamer_reader(fixture, publisher, url, transport, output):
-    pipeline = f"rtspsrc name=source location={url} protocols={transport} latency=500 udp-buffer-size=2000000 " \
-               f"matroskamux name=file streamable=true ! filesink buffer-mode=unbuffered location={output}"
+    chains = []
     for codec in media.codecs(fixture):
         depay = GSTREAMER_LATM if (publisher, codec) == ("gstreamer", "aac") else GSTREAMER_DEPAY[codec]
-        pipeline += f" source. ! application/x-rtp,media={kind(codec)} ! {depay} ! {GSTREAMER_QUEUE} ! file."
-    return ["gst-launch-1.0", "-q", "-e", *pipeline.split()]
+        chains.append(f"{kind(codec)}={depay}")
+    return [HERE / "gstreamer_reader.py", url, transport, output, *chains]
 
 
 def vlc_reader(fixture, publisher, url, transport, output):
