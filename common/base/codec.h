@@ -14,6 +14,10 @@ namespace sluice {
 
 class Encoder {
 public:
+  Encoder() = default;
+  // With so much memory at once: growing would leave copies behind.
+  explicit Encoder(size_t capacity) { out_.reserve(capacity); }
+
   template <class T> void operator()(const T &value) {
     if constexpr (std::is_enum_v<T>) {
       number(static_cast<std::underlying_type_t<T>>(value));

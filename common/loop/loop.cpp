@@ -18,6 +18,7 @@ Loop::Loop() {
 }
 
 Loop::~Loop() {
+  while (loop_.active_reqs.count > 0) uv_run(&loop_, UV_RUN_ONCE);
   uv_run(&loop_, UV_RUN_NOWAIT);
   uv_loop_close(&loop_);
 }

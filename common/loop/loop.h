@@ -14,7 +14,7 @@ namespace sluice::loop {
 class Loop {
 public:
   Loop();
-  ~Loop(); // runs the remaining close callbacks
+  ~Loop(); // waits for background jobs, runs the remaining close callbacks
   Loop(const Loop &) = delete;
   Loop &operator=(const Loop &) = delete;
 

@@ -97,6 +97,11 @@ std::string SocketAddress::host() const {
   return text;
 }
 
+bool SocketAddress::is_unspecified() const {
+  if (family() == AF_INET6) return IN6_IS_ADDR_UNSPECIFIED(&as_v6(storage_).sin6_addr);
+  return as_v4(storage_).sin_addr.s_addr == htonl(INADDR_ANY);
+}
+
 uint16_t SocketAddress::port() const {
   return ntohs(family() == AF_INET6 ? as_v6(storage_).sin6_port : as_v4(storage_).sin_port);
 }
@@ -159,11 +164,13 @@ Result<Fd> bind_udp_base(const SocketAddress &address) {
   return fd;
 }
 
-Result<Fd> connect_udp(const SocketAddress &base, const SocketAddress &peer, int receive_buffer_bytes) {
+Result<Fd> connect_udp(const SocketAddress &base, const SocketAddress &local, const SocketAddress &peer,
+                       int receive_buffer_bytes) {
   Fd fd = TRY(open_socket(base, SOCK_DGRAM));
   if (::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &receive_buffer_bytes, sizeof receive_buffer_bytes) != 0)
     ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes, sizeof receive_buffer_bytes);
-  if (::bind(fd.get(), base.raw(), base.length()) != 0) return os_error("bind udp " + base.text());
+  SocketAddress own = base.is_unspecified() ? local.in_family(base.family()).with_port(base.port()) : base;
+  if (::bind(fd.get(), own.raw(), own.length()) != 0) return os_error("bind udp " + own.text());
   SocketAddress target = peer.in_family(base.family());
   if (::connect(fd.get(), target.raw(), target.length()) != 0) return os_error("connect udp " + peer.text());
   discard_strangers(fd.get());

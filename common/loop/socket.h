@@ -30,6 +30,7 @@ public:
   uint16_t port() const;
   std::string text() const; // "1.2.3.4:5", "[::1]:5"
   bool same_host(const SocketAddress &other) const { return host() == other.host(); }
+  bool is_unspecified() const; // "0.0.0.0" or "::"
   SocketAddress with_port(uint16_t port) const;
   // The same IPv4 address in the other family's form; unchanged if it has none.
   SocketAddress in_family(int family) const;
@@ -49,8 +50,10 @@ Result<Fd> listen_tcp(const SocketAddress &address);
 // sockets of the port get nothing between bind and connect.
 Result<Fd> bind_udp_base(const SocketAddress &address);
 
-// A socket of the shared port for one peer. `base` is the address that bind_udp_base got.
-Result<Fd> connect_udp(const SocketAddress &base, const SocketAddress &peer, int receive_buffer_bytes);
+// A socket of the shared port for one peer. `base` is the address that bind_udp_base got; where that is all addresses,
+// the peer sends to, and is sent to from, that of `local`.
+Result<Fd> connect_udp(const SocketAddress &base, const SocketAddress &local, const SocketAddress &peer,
+                       int receive_buffer_bytes);
 
 // An accepted TCP connection: TCP_NODELAY, and urgent bytes stay in line (they would shift the byte counts).
 void prepare_stream_socket(int fd);

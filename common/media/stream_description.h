@@ -11,6 +11,7 @@
 namespace sluice::media {
 
 constexpr size_t kMaxTracks = 16;
+constexpr size_t kMaxDescriptionBytes = size_t{16} * 1024 - 8; // encoded; what a ring's header has room for
 
 enum class MediaKind : uint8_t { Video, Audio, Application };
 inline bool is_valid(MediaKind kind) {

@@ -30,8 +30,8 @@ bool has_reordering(Codec codec) {
 
 } // namespace
 
-TrackReceiver::TrackReceiver(const media::Track &track, bool over_udp)
-    : track_(track), over_udp_(over_udp), timestamps_(track.clock_rate), finder_(track.codec),
+TrackReceiver::TrackReceiver(const media::Track &track, bool over_udp, Nanoseconds start_pts)
+    : track_(track), over_udp_(over_udp), timestamps_(track.clock_rate, start_pts), finder_(track.codec),
       reception_(track.clock_rate) {
   if (over_udp_) reorder_ = std::make_unique<ReorderBuffer>();
   scratch_.reserve(ReorderBuffer::kSlotSize);
@@ -66,9 +66,18 @@ Result<void> TrackReceiver::on_rtp(Bytes packet, Nanoseconds arrival_monotonic, 
 // False for packets that belong to nobody: those that open holes in NATs, and late ones of a former source.
 bool TrackReceiver::accept_source(const PacketView &view, Nanoseconds arrival, Sink &sink) {
   uint32_t ssrc = view.header.ssrc;
-  if (ssrc_ == ssrc) return true;
+  if (ssrc_ == ssrc) {
+    suspect_ssrc_.reset();
+    return true;
+  }
   if (view.payload.empty() && view.padding == 0) return false;
-  if (former_ssrc_ == ssrc && arrival - restarted_at_ < kFormerSourceTime) return false;
+  if (over_udp_ && former_ssrc_ == ssrc && arrival - restarted_at_ < kFormerSourceTime) return false;
+  if (ssrc_ && over_udp_ && suspect_ssrc_ != ssrc) { // a stray packet does not make a new source, its successor does
+    suspect_ssrc_ = ssrc;
+    statistics_.foreign++;
+    return false;
+  }
+  suspect_ssrc_.reset();
   if (ssrc_) restart(ssrc, arrival, sink);
   ssrc_ = ssrc;
   return true;

@@ -28,7 +28,7 @@ struct PacketFacts {
   bool random_access = false;  // on one packet of a random access unit: the first, if that is known by then
   bool pts_equals_dts = false; // H264, H265: the unit is known to hold an IDR or IRAP picture; others: always
   bool oversized = false;      // more than kMaxPacket bytes; does not fit into a UDP datagram
-  Nanoseconds pts_ns = 0;      // relative to the track's first packet; follows the RTP timestamp
+  Nanoseconds pts_ns = 0;      // counts from the start that was given; follows the RTP timestamp
   Nanoseconds dts_ns = 0;      // may be negative
   Nanoseconds arrival_ns = 0;  // monotonic
 };
@@ -54,8 +54,8 @@ public:
     uint32_t jitter = 0;    // in timestamp units
   };
 
-  // `track` is of a valid description.
-  TrackReceiver(const media::Track &track, bool over_udp);
+  // `track` is of a valid description; `start_pts`: of the first packet.
+  TrackReceiver(const media::Track &track, bool over_udp, Nanoseconds start_pts = 0);
   TrackReceiver(const TrackReceiver &) = delete;
   TrackReceiver &operator=(const TrackReceiver &) = delete;
 
@@ -107,7 +107,8 @@ private:
   media::Track track_;
   bool over_udp_;
   std::optional<uint32_t> ssrc_;
-  std::optional<uint32_t> former_ssrc_; // late packets of it are dropped for a while
+  std::optional<uint32_t> former_ssrc_;  // UDP: late packets of it are dropped for a while
+  std::optional<uint32_t> suspect_ssrc_; // UDP: of the last packet, if it was the first of another source
   Nanoseconds restarted_at_ = 0;
   SequenceExtender extender_;
   std::optional<uint16_t> highest_sequence_;

@@ -1,6 +1,7 @@
 #include "ipc/control/channel.h"
 
 #include "common/base/check.h"
+#include "common/base/secret.h"
 #include "ipc/control/codec.h"
 
 #include <fcntl.h>
@@ -56,7 +57,10 @@ Result<void> Channel::send(const Message &message, std::span<const int> descript
   CHECK(bytes.size() <= kMaxMessageBytes);
   if (queue_.empty()) {
     Sent sent = TRY(send_now(socket_.get(), bytes, descriptors));
-    if (sent == Sent::Yes) return {};
+    if (sent == Sent::Yes) {
+      if (may_hold_secrets(message)) wipe(bytes);
+      return {};
+    }
   }
   if (queued_bytes_ + bytes.size() > kMaxQueuedBytes) return Error{"control channel: the peer does not read"};
   Queued queued;
@@ -79,7 +83,9 @@ Result<void> Channel::flush() {
     Sent sent = TRY(send_now(socket_.get(), front.bytes, descriptors));
     if (sent == Sent::Later) return {};
     queued_bytes_ -= front.bytes.size();
+    wipe(front.bytes);
     queue_.pop_front();
+    flushed_++;
   }
   return {};
 }
@@ -115,6 +121,7 @@ Result<std::optional<Received>> Channel::receive() {
   }
   if (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) return Error{"control channel: truncated message"};
   received.message = TRY(decode_message(Bytes(buffer_.data(), static_cast<size_t>(count))));
+  if (may_hold_secrets(received.message)) wipe(MutableBytes(buffer_).first(static_cast<size_t>(count)));
   return std::optional<Received>(std::move(received));
 }
 

@@ -20,7 +20,9 @@ struct Received {
 
 class Channel {
 public:
-  static constexpr size_t kMaxQueuedBytes = 8 << 20; // a peer that does not read is given up beyond this
+  static constexpr size_t kMaxQueuedBytes = 64 << 20; // a peer that does not read is given up beyond this
+  // Above this the owner takes nothing more from its own side that it would have to answer or pass on.
+  static constexpr size_t kHighBytes = 1 << 20, kHighMessages = 256;
 
   explicit Channel(Fd socket) : socket_(std::move(socket)) {}
 
@@ -39,6 +41,8 @@ public:
 
   Result<void> flush();
   bool wants_write() const { return !queue_.empty(); }
+  bool congested() const { return queued_bytes_ > kHighBytes || queue_.size() > kHighMessages; }
+  uint64_t flushed() const { return flushed_; } // messages that waited and were sent
   int fd() const { return socket_.get(); }
 
 private:
@@ -50,6 +54,7 @@ private:
   Fd socket_;
   std::deque<Queued> queue_;
   size_t queued_bytes_ = 0;
+  uint64_t flushed_ = 0;
   bool ended_ = false;
   ByteVector buffer_ = ByteVector(kMaxMessageBytes + 1);
 };

@@ -20,11 +20,13 @@ template <size_t... I> constexpr auto make_decoders(std::index_sequence<I...>) {
 constexpr auto kDecoders = make_decoders(std::make_index_sequence<std::variant_size_v<Message>>());
 
 constexpr std::array<const char *, std::variant_size_v<Message>> kNames = {
-    "Hello",           "LogLine",     "Describe",     "Publish",      "Record",
-    "PublisherPaused", "Read",        "Release",      "RingTooSmall", "DescriptionChanged",
-    "HandOver",        "Welcome",     "Described",    "Refused",      "PublishGranted",
-    "Recorded",        "ReadGranted", "RingReplaced", "StreamEnded",  "Kick",
-    "Shutdown"};
+    "Hello",     "LogLine",      "Connected",       "Closed",         "Describe",
+    "Publish",   "Record",       "PublisherPaused", "Read",           "Claim",
+    "Playing",   "ReaderPaused", "Release",         "RingTooSmall",   "DescriptionChanged",
+    "HandOver",  "Welcome",      "Settings",        "Drain",          "StreamSettings",
+    "Described", "Redirected",   "Refused",         "PublishGranted", "Recorded",
+    "Claimed",   "ReadGranted",  "RingReplaced",    "RingKept",       "StreamEnded",
+    "Kick",      "Shutdown"};
 
 // What the visitors can't see: descriptions that are well-formed but make no sense.
 bool makes_sense(const Message &message) {
@@ -37,7 +39,7 @@ bool makes_sense(const Message &message) {
 } // namespace
 
 ByteVector encode(const Message &message) {
-  Encoder encoder;
+  Encoder encoder(may_hold_secrets(message) ? kMaxMessageBytes : 256);
   encoder(static_cast<uint8_t>(message.index()));
   std::visit([&](const auto &alternative) { encoder(alternative); }, message);
   return encoder.take();

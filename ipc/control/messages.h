@@ -27,6 +27,15 @@ struct WorkerSettings {
   uint16_t rtp_port = 0, rtcp_port = 0;
   std::string rtp_address, rtcp_address; // to bind connected sockets to: "host:port", host may be empty
   uint8_t log_level = 1;
+  uint16_t slots = 0;               // of the server; session ids name one below
+  bool reports_connections = false; // Connected and Closed are wanted
+  uint64_t max_input_bytes = 0;     // of the slot's large buffers together
+};
+
+// What a client says about itself, for the supervisor to judge. Wiped by whoever is done with it.
+struct Credentials {
+  std::string method, url;   // as received; what a Digest answer is about
+  std::string authorization; // the header's value; empty: none
 };
 
 // --- from the worker ---
@@ -42,17 +51,31 @@ struct LogLine {
   std::string text;
 };
 
-// Described or Refused.
-struct Describe {
-  RequestId request = 0;
-  std::string path, client;
+// A client's connection came and went, if the settings ask for it. `connection` is unique in its worker; of one that
+// was handed over, `token` is that of the HandOver, else 0.
+struct Connected {
+  uint64_t connection = 0, token = 0;
+  std::string client;
+};
+struct Closed {
+  uint64_t connection = 0;
 };
 
-// PublishGranted or Refused. An existing publisher of the path is kicked.
+// Described, Redirected or Refused; held as long as the path's source is being started. `client`: "host:port".
+struct Describe {
+  RequestId request = 0;
+  std::string path, query, client;
+  Credentials credentials;
+};
+
+// PublishGranted or Refused. An existing publisher of the path is kicked. `log_id`: the session as logs and API name
+// it.
 struct Publish {
   RequestId request = 0;
   SessionId session = 0;
-  std::string path, client;
+  uint32_t log_id = 0;
+  std::string path, query, client;
+  Credentials credentials;
   media::StreamDescription description;
 };
 
@@ -67,11 +90,32 @@ struct PublisherPaused {
   SessionId session = 0;
 };
 
-// ReadGranted or Refused.
+// ReadGranted or Refused; held like Describe.
 struct Read {
   RequestId request = 0;
   SessionId session = 0;
-  std::string path, client;
+  uint32_t log_id = 0;
+  std::string path, query, client;
+  Credentials credentials;
+};
+
+// The session is about to use these addresses of its client over UDP. Claimed, or Refused with `in_use`; held until
+// Release.
+struct Claim {
+  RequestId request = 0;
+  SessionId session = 0;
+  bool publishes = false;
+  std::string path;
+  std::vector<std::string> addresses; // "host:port"
+  std::string in_use;                 // the reason for the client
+};
+
+// A reader's media flows, or no more.
+struct Playing {
+  SessionId session = 0;
+};
+struct ReaderPaused {
+  SessionId session = 0;
 };
 
 // The session is over. Unknown ids are ignored.
@@ -79,7 +123,7 @@ struct Release {
   SessionId session = 0;
 };
 
-// The writer's ring should hold `wanted_bytes`; RingReplaced comes if it is granted.
+// The writer's ring should hold `wanted_bytes`: RingReplaced, or RingKept.
 struct RingTooSmall {
   StreamId stream = 0;
   uint64_t wanted_bytes = 0;
@@ -98,17 +142,35 @@ struct HandOver {
   uint16_t slot = 0;
   SessionId session = 0;
   uint64_t received_bytes = 0;
+  uint8_t failures = 0; // of authentication, on this connection
+  uint64_t token = 0;   // from the worker: its name of the connection; to the worker: for its Connected
   ByteVector unread;
 };
 
 // --- from the supervisor ---
 
 // fds: session table, doorbell board, then `listeners` TCP listeners, then `udp_bases` base sockets of the
-// UDP ports (only to the slot that drains them), then the doorbells of all slots in order.
+// UDP ports (only to the slot that drains them), then the doorbells of all slots there may be, in order.
 struct Welcome {
   uint64_t epoch = 0;
-  uint16_t slot = 0, slots = 0, listeners = 0, udp_bases = 0;
+  uint16_t slot = 0, doorbells = 0, listeners = 0, udp_bases = 0;
   WorkerSettings settings;
+};
+
+// A changed configuration. fds: `listeners` TCP listeners, then `udp_bases` base sockets, instead of those there were;
+// what waits in a listener that goes is accepted first.
+struct Settings {
+  uint16_t listeners = 0, udp_bases = 0;
+  WorkerSettings settings;
+};
+
+// The slot is given up: accept nothing more, leave when the last session and connection has gone.
+struct Drain {};
+
+// To the writer of a stream.
+struct StreamSettings {
+  StreamId stream = 0;
+  int64_t coalesce_ns = 0, merge_ns = 0;
 };
 
 struct Described {
@@ -116,22 +178,32 @@ struct Described {
   media::StreamDescription description;
 };
 
+// To a Describe: the client is to go elsewhere. "/name" is a path of this server.
+struct Redirected {
+  RequestId request = 0;
+  std::string location;
+};
+
 enum class Refusal : uint8_t {
-  BadRequest,  // invalid or unconfigured path, or what the path's state forbids
-  NoPublisher, // no one is publishing to the path
-  Unavailable, // a bound was reached
+  BadRequest,   // invalid or unconfigured path, or what the path's state forbids
+  NoPublisher,  // no one is publishing to the path
+  Unavailable,  // a bound was reached
+  Unauthorized, // wrong or no credentials; may be tried again a few times
+  Forbidden,    // the client's address is not allowed; need not try again
 };
 inline bool is_valid(Refusal refusal) {
-  return refusal <= Refusal::Unavailable;
+  return refusal <= Refusal::Forbidden;
 }
 
 struct Refused {
   RequestId request = 0;
   Refusal refusal = Refusal::BadRequest;
   std::string reason;
+  std::vector<std::string> challenges; // of Unauthorized: values of WWW-Authenticate
 };
 
-// fd: the stream's ring, read-write.
+// fds: the stream's ring, read-write; of a stream that goes on with another writer, the generation before it as well,
+// if there is one.
 struct PublishGranted {
   RequestId request = 0;
   StreamId stream = 0;
@@ -144,6 +216,10 @@ struct Recorded {
   RequestId request = 0;
 };
 
+struct Claimed {
+  RequestId request = 0;
+};
+
 // fd: the stream's ring, read-only.
 struct ReadGranted {
   RequestId request = 0;
@@ -153,6 +229,11 @@ struct ReadGranted {
 
 // The next generation of a ring. fd: read-write to the writer's slot, where it serves readers too, else read-only.
 struct RingReplaced {
+  StreamId stream = 0;
+};
+
+// To RingTooSmall: there is no larger one, and asking again soon is useless.
+struct RingKept {
   StreamId stream = 0;
 };
 
@@ -169,13 +250,23 @@ struct Kick {
 // Close all sessions in order, then exit.
 struct Shutdown {};
 
-using Message = std::variant<Hello, LogLine, Describe, Publish, Record, PublisherPaused, Read, Release, RingTooSmall,
-                             DescriptionChanged, HandOver, Welcome, Described, Refused, PublishGranted, Recorded,
-                             ReadGranted, RingReplaced, StreamEnded, Kick, Shutdown>;
+using Message = std::variant<Hello, LogLine, Connected, Closed, Describe, Publish, Record, PublisherPaused, Read, Claim,
+                             Playing, ReaderPaused, Release, RingTooSmall, DescriptionChanged, HandOver, Welcome,
+                             Settings, Drain, StreamSettings, Described, Redirected, Refused, PublishGranted, Recorded,
+                             Claimed, ReadGranted, RingReplaced, RingKept, StreamEnded, Kick, Shutdown>;
+
+// Their bytes are wiped where they were copied to.
+inline bool may_hold_secrets(const Message &message) {
+  return std::holds_alternative<Describe>(message) || std::holds_alternative<Publish>(message) ||
+         std::holds_alternative<Read>(message) || std::holds_alternative<HandOver>(message);
+}
 
 template <class A> void visit(A &a, WorkerSettings &m) {
   a(m.tcp), a(m.udp), a(m.read_timeout_ns), a(m.write_timeout_ns), a(m.max_sessions), a(m.rtp_port), a(m.rtcp_port);
-  a(m.rtp_address), a(m.rtcp_address), a(m.log_level);
+  a(m.rtp_address), a(m.rtcp_address), a(m.log_level), a(m.slots), a(m.reports_connections), a(m.max_input_bytes);
+}
+template <class A> void visit(A &a, Credentials &m) {
+  a(m.method), a(m.url), a(m.authorization);
 }
 template <class A> void visit(A &a, Hello &m) {
   a(m.version), a(m.epoch), a(m.pid);
@@ -184,10 +275,16 @@ template <class A> void visit(A &a, LogLine &m) {
   a(m.level), a(m.text);
 }
 template <class A> void visit(A &a, Describe &m) {
-  a(m.request), a(m.path), a(m.client);
+  a(m.request), a(m.path), a(m.query), a(m.client), a(m.credentials);
+}
+template <class A> void visit(A &a, Connected &m) {
+  a(m.connection), a(m.token), a(m.client);
+}
+template <class A> void visit(A &a, Closed &m) {
+  a(m.connection);
 }
 template <class A> void visit(A &a, Publish &m) {
-  a(m.request), a(m.session), a(m.path), a(m.client), a(m.description);
+  a(m.request), a(m.session), a(m.log_id), a(m.path), a(m.query), a(m.client), a(m.credentials), a(m.description);
 }
 template <class A> void visit(A &a, Record &m) {
   a(m.request), a(m.session);
@@ -196,7 +293,19 @@ template <class A> void visit(A &a, PublisherPaused &m) {
   a(m.session);
 }
 template <class A> void visit(A &a, Read &m) {
-  a(m.request), a(m.session), a(m.path), a(m.client);
+  a(m.request), a(m.session), a(m.log_id), a(m.path), a(m.query), a(m.client), a(m.credentials);
+}
+template <class A> void visit(A &a, Claim &m) {
+  a(m.request), a(m.session), a(m.publishes), a(m.path), a(m.addresses), a(m.in_use);
+}
+template <class A> void visit(A &a, Claimed &m) {
+  a(m.request);
+}
+template <class A> void visit(A &a, Playing &m) {
+  a(m.session);
+}
+template <class A> void visit(A &a, ReaderPaused &m) {
+  a(m.session);
 }
 template <class A> void visit(A &a, Release &m) {
   a(m.session);
@@ -208,16 +317,26 @@ template <class A> void visit(A &a, DescriptionChanged &m) {
   a(m.stream), a(m.description);
 }
 template <class A> void visit(A &a, HandOver &m) {
-  a(m.slot), a(m.session), a(m.received_bytes), a(m.unread);
+  a(m.slot), a(m.session), a(m.received_bytes), a(m.failures), a(m.token), a(m.unread);
 }
 template <class A> void visit(A &a, Welcome &m) {
-  a(m.epoch), a(m.slot), a(m.slots), a(m.listeners), a(m.udp_bases), a(m.settings);
+  a(m.epoch), a(m.slot), a(m.doorbells), a(m.listeners), a(m.udp_bases), a(m.settings);
+}
+template <class A> void visit(A &a, Settings &m) {
+  a(m.listeners), a(m.udp_bases), a(m.settings);
+}
+template <class A> void visit(A &, Drain &) {}
+template <class A> void visit(A &a, StreamSettings &m) {
+  a(m.stream), a(m.coalesce_ns), a(m.merge_ns);
+}
+template <class A> void visit(A &a, Redirected &m) {
+  a(m.request), a(m.location);
 }
 template <class A> void visit(A &a, Described &m) {
   a(m.request), a(m.description);
 }
 template <class A> void visit(A &a, Refused &m) {
-  a(m.request), a(m.refusal), a(m.reason);
+  a(m.request), a(m.refusal), a(m.reason), a(m.challenges);
 }
 template <class A> void visit(A &a, PublishGranted &m) {
   a(m.request), a(m.stream), a(m.ring_index), a(m.coalesce_ns), a(m.merge_ns), a(m.max_ring_bytes);
@@ -229,6 +348,9 @@ template <class A> void visit(A &a, ReadGranted &m) {
   a(m.request), a(m.stream), a(m.ring_index);
 }
 template <class A> void visit(A &a, RingReplaced &m) {
+  a(m.stream);
+}
+template <class A> void visit(A &a, RingKept &m) {
   a(m.stream);
 }
 template <class A> void visit(A &a, StreamEnded &m) {

@@ -29,7 +29,7 @@ constexpr size_t kFrameHeaderBytes = 4; // '$', channel, be16 length: RFC 2326 s
 constexpr size_t kMaxPacketBytes = 65535;
 constexpr size_t kMaxEntryBytes = kFrameHeaderBytes + kMaxPacketBytes;
 
-constexpr size_t kMaxDescriptionBytes = size_t{16} * 1024 - 8;
+using media::kMaxDescriptionBytes;
 constexpr size_t kMaxSlots = 64; // worker slots
 constexpr size_t kSubscriberWords = kMaxSlots / 64;
 constexpr size_t kMaxRings = 4096; // ring indices are below

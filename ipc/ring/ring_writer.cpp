@@ -367,6 +367,19 @@ uint64_t RingWriter::subscribers(size_t word) {
   return __atomic_fetch_or(&header().subscribers[word], uint64_t{0}, __ATOMIC_ACQ_REL);
 }
 
+std::optional<EntryMeta> RingWriter::newest_media() const {
+  constexpr uint64_t kMostReports = 64; // that may follow it
+  for (uint64_t sequence = head_; sequence > oldest_ && head_ - sequence < kMostReports; sequence--) {
+    const EntrySlot &s = slot(sequence - 1);
+    uint64_t packed = load(s.packed);
+    auto flags = static_cast<uint16_t>(packed >> 48);
+    if ((flags & kRtcp) != 0) continue;
+    return EntryMeta{static_cast<uint8_t>(packed >> 32), flags, static_cast<Nanoseconds>(load(s.pts_ns)),
+                     static_cast<Nanoseconds>(load(s.dts_ns)), static_cast<Nanoseconds>(load(s.arrival_ns))};
+  }
+  return std::nullopt;
+}
+
 uint64_t RingWriter::stream() const {
   return load(header().stream);
 }

@@ -8,6 +8,8 @@
 #include "ipc/ring/rate_window.h"
 #include "ipc/ring/ring_layout.h"
 
+#include <optional>
+
 namespace sluice::ring {
 
 struct RingParameters {
@@ -66,6 +68,8 @@ public:
   uint32_t ring_index() const;
   size_t data_capacity() const { return capacity_; }
   uint64_t head() const { return head_; }
+  // Times of the newest committed entry that is no RTCP; empty if there is none among the last few.
+  std::optional<EntryMeta> newest_media() const;
   size_t staged_entries() const { return static_cast<size_t>(next_ - head_); }
 
 private:

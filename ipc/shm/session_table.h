@@ -19,7 +19,7 @@ namespace sluice::shm {
 
 constexpr uint64_t kTableMagic = 0x534c554943455442; // "SLUICETB"
 constexpr uint32_t kTableVersion = 1;
-constexpr uint32_t kMaxTableSessions = 100'000;
+constexpr uint32_t kMaxTableSessions = 100'000;  // only touched pages cost memory, so tables are of that size
 constexpr size_t kSmallBufferBytes = 4 * 1024;   // requests of readers, replies
 constexpr size_t kLargeBufferBytes = 256 * 1024; // publishers' input, requests with a body, long replies
 constexpr uint32_t kMaxLargeBuffers = 4096;

@@ -2,8 +2,11 @@
 
 #include "common/base/check.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace sluice::shm {
 namespace {
@@ -48,6 +51,14 @@ TableAllocator::TableAllocator(SessionTable &table)
   }
   for (BufferId id = total; id >= 1; id--)
     if (!taken[id]) (id <= table.small_buffers() ? small_ : large_).push_back(id);
+  max_large_ = table.large_buffers();
+  least_small_ = small_.size();
+  least_large_ = large_.size();
+  used_.assign(total + 1, true); // whatever a predecessor left
+}
+
+void TableAllocator::set_max_large_bytes(uint64_t bytes) {
+  max_large_ = std::min<uint64_t>(bytes / kLargeBufferBytes, table_.large_buffers());
 }
 
 ConnectionRecord *TableAllocator::take_connection() {
@@ -71,11 +82,34 @@ BufferId TableAllocator::take_buffer(size_t bytes, Claim claim) {
   if (bytes > kLargeBufferBytes) return 0;
   bool small = bytes <= kSmallBufferBytes;
   auto &free = small ? small_ : large_;
-  size_t kept = small || claim == Claim::Reserved ? 0 : table_.large_buffers() / 4;
-  if (free.size() <= kept) return 0;
+  if (free.empty()) return 0;
+  size_t used = table_.large_buffers() - large_.size();
+  size_t kept = claim == Claim::Reserved ? 0 : max_large_ / 4;
+  if (!small && used + kept >= max_large_) return 0;
   BufferId id = free.back();
   free.pop_back();
+  used_[id] = true;
+  size_t &least = small ? least_small_ : least_large_;
+  least = std::min(least, free.size());
   return id;
+}
+
+// Free buffers are a stack: those below its lowest level have rested.
+void TableAllocator::release_idle(std::vector<BufferId> &free, size_t &least_free) {
+  constexpr size_t kAtOnce = 512; // a system call each
+  size_t released = 0;
+  for (size_t i = std::exchange(least_free, free.size()); i-- > 0 && released < kAtOnce;) {
+    if (!used_[free[i]]) continue;
+    MutableBytes memory = table_.buffer(free[i]);
+    ::madvise(memory.data(), memory.size(), MADV_REMOVE); // what can't be given back stays
+    used_[free[i]] = false;
+    released++;
+  }
+}
+
+void TableAllocator::give_back_idle_memory() {
+  release_idle(small_, least_small_);
+  release_idle(large_, least_large_);
 }
 
 void TableAllocator::give_back(BufferId &buffer) {

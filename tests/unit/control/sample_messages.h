@@ -14,25 +14,37 @@ inline media::StreamDescription sample_description() {
 }
 
 inline std::vector<Message> sample_messages() {
-  WorkerSettings settings{false, true, 1, 2, 3, 8000, 8001, ":8000", "[::1]:8001", 2};
+  WorkerSettings settings{false, true, 1, 2, 3, 8000, 8001, ":8000", "[::1]:8001", 2, 4, true, 5};
+  Credentials credentials{"DESCRIBE", "rtsp://host/path", "Basic dXNlcjpwYXNz"};
   return {Hello{7, 8, 9},
           LogLine{2, "text"},
-          Describe{1, "path", "1.2.3.4:5"},
-          Publish{1, 2, "path", "1.2.3.4:5", sample_description()},
+          Connected{1, 2, "1.2.3.4:5"},
+          Closed{1},
+          Describe{1, "path", "query", "1.2.3.4:5", credentials},
+          Publish{1, 2, 3, "path", "query", "1.2.3.4:5", credentials, sample_description()},
           Record{1, 2},
           PublisherPaused{3},
-          Read{1, 2, "path", "1.2.3.4:5"},
+          Read{1, 2, 3, "path", "query", "1.2.3.4:5", credentials},
+          Claim{1, 2, true, "path", {"1.2.3.4:5", "1.2.3.4:6"}, "in use"},
+          Playing{3},
+          ReaderPaused{3},
           Release{3},
           RingTooSmall{4, 1 << 20},
           DescriptionChanged{4, sample_description()},
-          HandOver{2, 3, 4, {1, 2, 3}},
+          HandOver{2, 3, 4, 5, 6, {1, 2, 3}},
           Welcome{1, 2, 3, 4, 5, settings},
+          Settings{1, 2, settings},
+          Drain{},
+          StreamSettings{1, 2, 3},
           Described{1, sample_description()},
-          Refused{1, Refusal::Unavailable, "reason"},
+          Redirected{1, "/other"},
+          Refused{1, Refusal::Unauthorized, "reason", {"Basic realm=\"IPCAM\""}},
           PublishGranted{1, 2, 3, 4, 5, 6},
           Recorded{1},
+          Claimed{1},
           ReadGranted{1, 2, 3},
           RingReplaced{1},
+          RingKept{1},
           StreamEnded{1},
           Kick{1, "terminated"},
           Shutdown{}};

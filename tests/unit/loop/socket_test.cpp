@@ -49,7 +49,7 @@ TEST(UdpBase, TakesWhatNoConnectedSocketTakes) {
   Fd client(::socket(AF_INET, SOCK_DGRAM, 0)), stranger(::socket(AF_INET, SOCK_DGRAM, 0));
   for (const Fd *fd : {&client, &stranger}) ASSERT_EQ(::bind(fd->get(), any->raw(), any->length()), 0);
   auto peer = any->with_port(port_of(client.get()));
-  auto connected = connect_udp(*base_address, peer, 1 << 16);
+  auto connected = connect_udp(*base_address, *base_address, peer, 1 << 16);
   ASSERT_TRUE(connected.has_value()) << connected.error().message;
   // Further sockets between bind and connect take nothing either.
   Fd bound(::socket(AF_INET, SOCK_DGRAM, 0));
