@@ -1,6 +1,7 @@
 #include "supervisor/config/assembly.h"
 
 #include "supervisor/config/decode.h"
+#include "supervisor/config/utf8.h"
 
 #include <fmt/core.h>
 
@@ -38,7 +39,23 @@ template <class S> const Parameter<S> *find_by_variable(std::string_view part) {
   return nullptr;
 }
 
+void note_own(const Parameter<Configuration> &, Configuration &) {}
+void note_own(const Parameter<PathConfiguration> &parameter, PathConfiguration &path) {
+  if (parameter.default_text == kInherited) path.own.insert(parameter.name);
+}
+bool inherits(const Parameter<Configuration> &, const Configuration &) {
+  return false;
+}
+bool inherits(const Parameter<PathConfiguration> &parameter, const PathConfiguration &path) {
+  return parameter.default_text == kInherited && !path.own.contains(parameter.name);
+}
+
 } // namespace
+
+Assembly::Assembly(Configuration base) : is_change_(true) {
+  for (const auto &[name, entry] : base.paths) next_order_ = std::max(next_order_, entry.order + 1);
+  loaded_.configuration = std::move(base);
+}
 
 // Errors are sorted by line later; those of variables come last.
 void Assembly::report(const Origin &origin, const std::string &prefix, std::string_view parameter,
@@ -51,6 +68,8 @@ void Assembly::report(const Origin &origin, const std::string &prefix, std::stri
   if (!origin.variable.empty())
     errors_.push_back(
         {std::numeric_limits<int>::max(), fmt::format("{}: {}", printable(origin.variable, kMaxNameBytes), message)});
+  else if (is_change_)
+    errors_.push_back({0, fmt::format("{}{}{}", prefix, subject, message)});
   else if (origin.line > 0)
     errors_.push_back({origin.line, fmt::format("{}:{}: {}{}{}", file_, origin.line, prefix, subject, message)});
   else
@@ -77,7 +96,12 @@ void Assembly::apply_mapping(const YamlNode &mapping, const std::string &prefix,
     }
     if constexpr (std::is_same_v<S, Configuration>) {
       if (key.text == "paths") {
-        apply_paths(value);
+        if (is_change_)
+          report(origin, prefix, key.text,
+                 "not changed with the global parameters; use config/paths/add, config/paths/edit and "
+                 "config/paths/remove");
+        else
+          apply_paths(value);
         continue;
       }
     }
@@ -89,10 +113,12 @@ void Assembly::apply_mapping(const YamlNode &mapping, const std::string &prefix,
                          nearest.empty() ? "" : fmt::format("; did you mean '{}'?", nearest)));
       continue;
     }
-    if (auto set = set_from_node(*parameter, value, holder); set)
-      origins[parameter->name] = origin;
-    else
+    if (auto set = set_from_node(*parameter, value, holder); !set) {
       report(origin, prefix, parameter->name, set.error().message);
+      continue;
+    }
+    origins[parameter->name] = origin;
+    note_own(*parameter, holder);
   }
 }
 
@@ -112,15 +138,23 @@ void Assembly::apply_paths(const YamlNode &node) {
       add_note(fmt::format("path '{}' is left out, since it is the same as path 'all'", kAllPaths));
       continue;
     }
-    PathConfiguration &entry = path(key.text, {key.line, {}});
-    PathOrigins &origins = path_origins_[entry.name];
-    size_t errors_before = error_count();
-    if (value.kind == Kind::Mapping)
-      apply_mapping(value, path_prefix(key.text), entry, origins.parameters);
-    else if (value.kind != Kind::Null)
-      report(origins.path, path_prefix(key.text), {}, "not a map");
-    origins.broken |= error_count() > errors_before;
+    apply_path(key.text, {key.line, {}}, value);
   }
+}
+
+void Assembly::apply_path(const std::string &name, const YamlNode &parameters) {
+  apply_path(name, {}, parameters);
+}
+
+void Assembly::apply_path(const std::string &name, const Origin &origin, const YamlNode &parameters) {
+  PathConfiguration &entry = path(name, origin);
+  PathOrigins &origins = path_origins_[entry.name];
+  size_t errors_before = error_count();
+  if (parameters.kind == Kind::Mapping)
+    apply_mapping(parameters, path_prefix(name), entry, origins.parameters);
+  else if (parameters.kind != Kind::Null)
+    report(origins.path, path_prefix(name), {}, "not a map");
+  origins.broken |= error_count() > errors_before;
 }
 
 PathConfiguration &Assembly::path(const std::string &name, Origin origin) {
@@ -128,7 +162,7 @@ PathConfiguration &Assembly::path(const std::string &name, Origin origin) {
   auto [entry, fresh] = loaded_.configuration.paths.try_emplace(key, defaults_of<PathConfiguration>());
   if (fresh) {
     entry->second.name = key;
-    entry->second.order = static_cast<int>(loaded_.configuration.paths.size()) - 1;
+    entry->second.order = next_order_++;
     path_origins_[key].path = std::move(origin);
   }
   return entry->second;
@@ -141,8 +175,6 @@ void Assembly::add_path(const std::string &name) {
 // --- the environment ---
 
 void Assembly::apply_environment(const Environment &environment) {
-  if (environment.contains("RTSP_CONFKEY"))
-    report({0, "RTSP_CONFKEY"}, "", {}, "not supported yet; the configuration can't be read encrypted");
   for (const Parameter<Configuration> &parameter : global_parameters()) {
     auto variable = environment.find(std::string(kVariablePrefix) + upper(parameter.name));
     if (variable != environment.end())
@@ -159,10 +191,10 @@ template <class S>
 void Assembly::apply_variable(const Parameter<S> &parameter, const std::string &variable, const std::string &value,
                               S &holder, Origins &origins) {
   Origin origin{0, variable};
-  if (auto set = set_from_text(parameter, value, holder); set)
-    origins[parameter.name] = origin;
-  else
-    report(origin, "", {}, set.error().message);
+  if (!is_utf8(value)) return report(origin, "", {}, "not UTF-8");
+  if (auto set = set_from_text(parameter, value, holder); !set) return report(origin, "", {}, set.error().message);
+  origins[parameter.name] = origin;
+  note_own(parameter, holder);
 }
 
 // RTSP_PATHS_<KEY>[_<PARAMETER>]: the name of the path is KEY in lower case.
@@ -171,21 +203,26 @@ void Assembly::apply_path_variable(const std::string &variable, const std::strin
   size_t end = std::min(rest.find('_'), rest.size());
   std::string_view key = rest.substr(0, end);
   if (key.empty() || upper(key) != key) return;
-  PathConfiguration &entry = path(lower(key), {0, variable});
-  if (end == rest.size()) return;
+  if (end == rest.size()) {
+    path(lower(key), {0, variable});
+    return;
+  }
   std::string_view part = rest.substr(end + 1);
   if (const auto *parameter = find_by_variable<PathConfiguration>(part)) {
+    PathConfiguration &entry = path(lower(key), {0, variable});
     PathOrigins &origins = path_origins_[entry.name];
     size_t errors_before = error_count();
     apply_variable(*parameter, variable, value, entry, origins.parameters);
     origins.broken |= error_count() > errors_before;
     return;
   }
+  if (loaded_.notes.size() >= kMaxReportedErrors) return;
   std::string_view nearest = nearest_name<PathConfiguration>(part);
-  if (!nearest.empty() && loaded_.notes.size() < kMaxReportedErrors)
-    add_note(fmt::format("the environment variable {} is ignored; did you mean {}{}_{}?",
-                         printable(variable, kMaxNameBytes), kPathVariablePrefix, printable(key, kMaxNameBytes),
-                         upper(nearest)));
+  std::string hint = nearest.empty() ? ""
+                                     : fmt::format("; did you mean {}{}_{}?", kPathVariablePrefix,
+                                                   printable(key, kMaxNameBytes), upper(nearest));
+  add_note(fmt::format("the environment variable {} is ignored, since paths have no such parameter{}",
+                       printable(variable, kMaxNameBytes), hint));
 }
 
 // Unknown variables are none of our business (an orchestrator sets RTSP_PORT for a service called rtsp); those
@@ -223,9 +260,8 @@ LoadResult Assembly::finish() {
 
 void Assembly::complete_paths() {
   for (auto &[name, entry] : loaded_.configuration.paths) {
-    const Origins &given = path_origins_[name].parameters;
     for (const Parameter<PathConfiguration> &parameter : path_parameters()) {
-      if (parameter.default_text == kInherited && !given.contains(parameter.name))
+      if (inherits(parameter, entry))
         inherit(parameter, loaded_.configuration, entry);
       else
         fill_default(parameter, entry);
@@ -233,26 +269,28 @@ void Assembly::complete_paths() {
   }
 }
 
-// Each value that was given (defaults need no check), then the problems of several together; a value that has one
-// is not also called unsupported.
+// Each value, then the problems of several together; a value that has one is not also called unsupported, and
+// one that a path inherits is not looked at again.
 template <class S>
 void Assembly::check_values(const std::string &prefix, const S &holder, const Origins &origins, const Origin &otherwise,
                             const std::vector<Problem> &problems) {
-  for (const auto &[name, origin] : origins) {
-    const Parameter<S> &parameter = *find_parameter<S>(name);
+  auto origin_of = [&](std::string_view name) {
+    auto origin = origins.find(name);
+    return origin == origins.end() ? otherwise : origin->second;
+  };
+  for (const Parameter<S> &parameter : parameters_of<S>()) {
+    if (inherits(parameter, holder)) continue;
     bool has_problem = std::any_of(problems.begin(), problems.end(),
                                    [&](const Problem &problem) { return problem.parameter == parameter.name; });
     std::string wrong = parameter.check == nullptr ? "" : parameter.check(holder);
     if (!wrong.empty())
-      report(origin, prefix, name, wrong);
+      report(origin_of(parameter.name), prefix, parameter.name, wrong);
     else if (!has_problem && !is_built(parameter, loaded_.configuration, holder))
-      report(origin, prefix, name,
+      report(origin_of(parameter.name), prefix, parameter.name,
              fmt::format("not supported yet; expected the default, {}", render(parameter, defaults_of<S>())));
   }
-  for (const Problem &problem : problems) {
-    auto origin = origins.find(problem.parameter);
-    report(origin == origins.end() ? otherwise : origin->second, prefix, problem.parameter, problem.message);
-  }
+  for (const Problem &problem : problems)
+    report(origin_of(problem.parameter), prefix, problem.parameter, problem.message);
 }
 
 void Assembly::check_path(const PathConfiguration &path, const PathOrigins &origins) {
@@ -261,8 +299,6 @@ void Assembly::check_path(const PathConfiguration &path, const PathOrigins &orig
   if (!origins.broken) // else what is missing would be complained about
     if (auto problem = find_problem(loaded_.configuration, path)) problems.push_back(std::move(*problem));
   check_values(prefix, path, origins.parameters, origins.path, problems);
-  if (path.is_regex() && path.name != kAllPaths)
-    report(origins.path, prefix, {}, "not supported yet; expected an exact name or 'all'");
 }
 
 } // namespace sluice::config

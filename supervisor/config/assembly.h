@@ -1,5 +1,6 @@
-// Puts a configuration together from its sources, the later ones over the earlier: document, environment. It
-// remembers where each value came from, collects all errors, and checks the whole at the end.
+// Puts a configuration together from its sources, the later ones over the earlier: document and environment, or
+// another configuration and what the API changes of it. It remembers where each value came from, collects all errors,
+// and checks the whole at the end.
 #pragma once
 
 #include "supervisor/config/loader.h"
@@ -11,9 +12,11 @@ namespace sluice::config {
 
 class Assembly {
 public:
-  explicit Assembly(std::string file) : file_(std::move(file)) {}
+  explicit Assembly(std::string file) : file_(std::move(file)) {} // its name in messages
+  explicit Assembly(Configuration base);                          // what is applied has no lines and no `paths`
 
   void apply_document(const YamlNode &root);
+  void apply_path(const std::string &name, const YamlNode &parameters);
   void apply_environment(const Environment &environment);
   void add_path(const std::string &name); // with all defaults
   void add_note(std::string note) { loaded_.notes.push_back(std::move(note)); }
@@ -35,6 +38,7 @@ private:
   template <class S>
   void apply_mapping(const YamlNode &mapping, const std::string &prefix, S &holder, Origins &origins);
   void apply_paths(const YamlNode &node);
+  void apply_path(const std::string &name, const Origin &origin, const YamlNode &parameters);
   void apply_path_variable(const std::string &variable, const std::string &value);
   void note_misspelled_variables(const Environment &environment);
   template <class S>
@@ -55,6 +59,8 @@ private:
     std::string text;
   };
   std::string file_;
+  bool is_change_ = false; // of another configuration
+  int next_order_ = 0;
   LoadedConfiguration loaded_;
   Origins origins_;
   std::map<std::string, PathOrigins, std::less<>> path_origins_;

@@ -8,7 +8,9 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace sluice::config {
@@ -42,7 +44,7 @@ struct PathConfiguration {
   bool operator==(const PathConfiguration &) const = default;
 
   std::string name; // an exact path name, or `~` and a regular expression; `all` is kAllPaths
-  int order = 0;    // position in the file
+  int order = 0;    // of regular expressions: which is tried first
 
   std::string source;
   SourceProtocol source_protocol{};
@@ -61,9 +63,10 @@ struct PathConfiguration {
   std::string read_user, read_pass;
   std::vector<std::string> read_ips;
 
-  // 0: nothing waits. Those of the whole configuration unless the path has its own.
+  // Those of the whole configuration, unless `own` names them. 0: nothing waits.
   Nanoseconds write_coalesce{}, write_merge{};
   ReaderStart reader_start{};
+  std::set<std::string_view> own; // by the table's names
 
   std::string run_on_init, run_on_demand, run_on_ready, run_on_read;
   bool run_on_init_restart{}, run_on_demand_restart{}, run_on_ready_restart{}, run_on_read_restart{};

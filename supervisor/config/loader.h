@@ -16,6 +16,10 @@ namespace sluice::config {
 using Environment = std::map<std::string, std::string>;
 Environment process_environment();
 
+// If it is in the environment, even empty, the file is encrypted (encryption.h) and this is the key.
+constexpr const char *kKeyVariable = "RTSP_CONFKEY";
+constexpr size_t kMaxEncryptedBytes = 6 << 20; // of such a file; decrypted it is bounded as others are
+
 struct LoadedConfiguration {
   Configuration configuration;
   std::string file;               // where it was read from; empty: no file, defaults and `paths: all:`
@@ -30,7 +34,7 @@ using LoadResult = tl::expected<LoadedConfiguration, LoadErrors>;
 // whichever is there first, else the defaults. The path may name a pipe: it is read to its end, once.
 LoadResult load_configuration(const std::optional<std::string> &path, const Environment &environment);
 
-// The same from a text; `file` is its name in messages.
+// The same from the file's content; `file` is its name in messages.
 LoadResult parse_configuration(std::string_view text, const std::string &file, const Environment &environment);
 
 } // namespace sluice::config

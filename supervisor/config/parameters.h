@@ -1,8 +1,10 @@
 // The one table of parameters: every name, type, default, documentation, check, and what a change needs.
-// Loading, environment overrides, the default file and all messages are derived from it.
+// Loading, environment overrides, the API's JSON, the default file, the reference page, the reload plan and all
+// messages are derived from it.
 #pragma once
 
 #include "common/base/result.h"
+#include "supervisor/config/changes.h"
 #include "supervisor/config/configuration.h"
 
 #include <span>
@@ -17,9 +19,6 @@ using Member =
                  Protocols S::*, LogDestinations S::*, AuthMethods S::*, LogLevel S::*, Encryption S::*,
                  HlsVariant S::*, SourceProtocol S::*, ReaderStart S::*, LogFormat S::*>;
 
-// What a change of the value needs while the server runs.
-enum class Change : uint8_t { Nothing, WorkerSetting, Listener, WorkerRestart };
-
 // What 0 or an empty value in the file means.
 enum class Zero : uint8_t { IsDefault, IsValue };
 
@@ -30,7 +29,7 @@ template <class S> struct Parameter {
   std::string_view name;
   Member<S> member;
   std::string_view default_text; // as an environment variable would give it
-  Change change;
+  Changes changes;               // what a change of the value needs
   Zero zero;
   std::string (*check)(const S &);                       // what is wrong with the value, or empty; may be null
   bool (*built)(const Configuration &, const S &holder); // is the effect of a value other than the default built?

@@ -1,9 +1,12 @@
 #include "supervisor/config/validation.h"
 
 #include "supervisor/config/addresses.h"
+#include "supervisor/config/path_matcher.h"
 #include "supervisor/config/path_names.h"
 
 #include <fmt/core.h>
+
+#include <algorithm>
 
 namespace sluice::config {
 namespace {
@@ -87,6 +90,13 @@ void check_workers(const Configuration &global, Problems &problems) {
                                                    slots, kMaxWorkerSlots)});
 }
 
+void check_expressions(const Configuration &global, Problems &problems) {
+  auto count = std::count_if(global.paths.begin(), global.paths.end(),
+                             [](const auto &entry) { return entry.second.is_regex(); });
+  if (static_cast<size_t>(count) > kMaxRegularExpressions)
+    problems.push_back({"paths", fmt::format("more than {} regular expressions", kMaxRegularExpressions)});
+}
+
 bool is_rtsp_url(std::string_view url) {
   bool known = url.starts_with("rtsp://") || url.starts_with("rtsps://");
   return known && url.find('#') == url.npos && url.substr(url.find("//") + 2).find_first_not_of('/') != url.npos;
@@ -98,7 +108,10 @@ std::string quoted(std::string_view text) {
 
 std::optional<Problem> check_name(const PathConfiguration &path) {
   if (path.name.empty()) return Problem{{}, "path name can not be empty"};
-  if (path.is_regex()) return std::nullopt;
+  if (path.is_regex()) {
+    auto compiled = compile_expression(std::string_view(path.name).substr(1));
+    return compiled ? std::nullopt : std::optional(Problem{{}, compiled.error().message});
+  }
   if (auto valid = check_path_name(path.name); !valid)
     return Problem{{}, fmt::format("invalid path name: {} ({})", valid.error().message, printable(path.name, 100))};
   return std::nullopt;
@@ -181,6 +194,7 @@ Problems find_problems(const Configuration &configuration) {
   check_other_listeners(configuration, problems);
   check_hls(configuration, problems);
   check_workers(configuration, problems);
+  check_expressions(configuration, problems);
   return problems;
 }
 

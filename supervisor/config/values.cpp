@@ -1,7 +1,5 @@
 #include "supervisor/config/values.h"
 
-#include "supervisor/config/yaml.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -79,9 +77,9 @@ Result<void> parse_word(const std::array<Word<E>, N> &words, std::string_view te
   return {};
 }
 
-template <class E, size_t N> std::string render_word(const std::array<Word<E>, N> &words, E value) {
+template <class E, size_t N> std::string_view first_word(const std::array<Word<E>, N> &words, E value) {
   for (const Word<E> &word : words)
-    if (word.value == value) return yaml_string(word.text);
+    if (word.value == value) return word.text;
   return {};
 }
 
@@ -95,11 +93,12 @@ Result<void> add_word(const std::array<Word<bool Set::*>, N> &words, std::string
   return {};
 }
 
-template <class Set, size_t N> std::string render_set(const std::array<Word<bool Set::*>, N> &words, const Set &set) {
+template <class Set, size_t N>
+std::vector<std::string> set_words(const std::array<Word<bool Set::*>, N> &words, const Set &set) {
   std::vector<std::string> items;
   for (const auto &word : words)
     if (set.*(word.value)) items.emplace_back(word.text);
-  return render_value(items);
+  return items;
 }
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
@@ -288,24 +287,6 @@ std::string render_value(uint64_t value) {
 std::string render_value(const std::string &value) {
   return yaml_string(value);
 }
-std::string render_value(LogLevel value) {
-  return render_word(kLogLevels, value);
-}
-std::string render_value(Encryption value) {
-  return render_word(kEncryptions, value);
-}
-std::string render_value(HlsVariant value) {
-  return render_word(kHlsVariants, value);
-}
-std::string render_value(SourceProtocol value) {
-  return render_word(kSourceProtocols, value);
-}
-std::string render_value(ReaderStart value) {
-  return render_word(kReaderStarts, value);
-}
-std::string render_value(LogFormat value) {
-  return render_word(kLogFormats, value);
-}
 
 std::string render_value(const std::vector<std::string> &value) {
   std::vector<std::string> items;
@@ -313,14 +294,34 @@ std::string render_value(const std::vector<std::string> &value) {
   for (const std::string &item : value) items.push_back(yaml_string(item));
   return fmt::format("[{}]", fmt::join(items, ", "));
 }
-std::string render_value(const Protocols &value) {
-  return render_set(kProtocols, value);
+
+std::string_view word_of(LogLevel value) {
+  return first_word(kLogLevels, value);
 }
-std::string render_value(const LogDestinations &value) {
-  return render_set(kLogDestinations, value);
+std::string_view word_of(Encryption value) {
+  return first_word(kEncryptions, value);
 }
-std::string render_value(const AuthMethods &value) {
-  return render_set(kAuthMethods, value);
+std::string_view word_of(HlsVariant value) {
+  return first_word(kHlsVariants, value);
+}
+std::string_view word_of(SourceProtocol value) {
+  return first_word(kSourceProtocols, value);
+}
+std::string_view word_of(ReaderStart value) {
+  return first_word(kReaderStarts, value);
+}
+std::string_view word_of(LogFormat value) {
+  return first_word(kLogFormats, value);
+}
+
+std::vector<std::string> words_of(const Protocols &value) {
+  return set_words(kProtocols, value);
+}
+std::vector<std::string> words_of(const LogDestinations &value) {
+  return set_words(kLogDestinations, value);
+}
+std::vector<std::string> words_of(const AuthMethods &value) {
+  return set_words(kAuthMethods, value);
 }
 
 } // namespace sluice::config

@@ -4,8 +4,10 @@
 
 #include "common/base/result.h"
 #include "supervisor/config/configuration.h"
+#include "supervisor/config/yaml.h"
 
 #include <string_view>
+#include <type_traits>
 
 namespace sluice::config {
 
@@ -32,20 +34,34 @@ std::string render_value(int value);
 std::string render_value(Nanoseconds value);
 std::string render_value(uint64_t value); // one decimal at most
 std::string render_value(const std::string &value);
-std::string render_value(LogLevel value);
-std::string render_value(Encryption value);
-std::string render_value(HlsVariant value);
-std::string render_value(SourceProtocol value);
-std::string render_value(ReaderStart value);
-std::string render_value(LogFormat value);
 std::string render_value(const std::vector<std::string> &value);
-std::string render_value(const Protocols &value);
-std::string render_value(const LogDestinations &value);
-std::string render_value(const AuthMethods &value);
+
+// The word of an enumeration and the words of a set as they are, without quotes.
+std::string_view word_of(LogLevel value);
+std::string_view word_of(Encryption value);
+std::string_view word_of(HlsVariant value);
+std::string_view word_of(SourceProtocol value);
+std::string_view word_of(ReaderStart value);
+std::string_view word_of(LogFormat value);
+std::vector<std::string> words_of(const Protocols &value);
+std::vector<std::string> words_of(const LogDestinations &value);
+std::vector<std::string> words_of(const AuthMethods &value);
 
 template <class T>
 concept ListValue = requires(T &value) {
   add_item(std::string_view(), value);
 };
+
+template <class Word>
+requires std::is_enum_v<Word> std::string render_value(Word value) {
+  return yaml_string(word_of(value));
+}
+template <class Set>
+requires requires(const Set &set) {
+  words_of(set);
+}
+std::string render_value(const Set &value) {
+  return render_value(words_of(value));
+}
 
 } // namespace sluice::config

@@ -3,6 +3,7 @@
 #include "common/base/check.h"
 #include "supervisor/config/loader.h"
 #include "supervisor/config/parameters.h"
+#include "supervisor/config/path_matcher.h"
 
 #include <algorithm>
 
@@ -34,8 +35,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   CHECK(configuration.read_timeout > 0 && configuration.max_sessions > 0);
   for (const auto &parameter : global_parameters()) CHECK(is_built(parameter, configuration, configuration));
   for (const auto &[name, path] : configuration.paths) {
-    CHECK(name == path.name && path.source == "publisher");
+    CHECK(name == path.name && (path.source == "publisher" || path.source == "redirect"));
+    if (path.is_regex()) CHECK(compile_expression(name.substr(1)).has_value());
     for (const auto &parameter : path_parameters()) CHECK(is_built(parameter, configuration, path));
+  }
+  PathMatcher matcher(configuration);
+  for (const auto &[name, path] : configuration.paths) {
+    auto match = matcher.find(path.is_regex() ? "cam/1" : name);
+    if (!path.is_regex()) CHECK(match && match->path == &path);
   }
   return 0;
 }

@@ -1,5 +1,7 @@
 #include "supervisor/config/command_line.h"
 #include "supervisor/config/default_file.h"
+#include "supervisor/config/encryption.h"
+#include "supervisor/config/reference_page.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -32,16 +34,28 @@ TEST(CommandLine, Checks) {
   EXPECT_EQ(parse({"--check"}).configuration, std::nullopt);
 }
 
+TEST(CommandLine, EncryptsAndDecryptsAFile) {
+  EXPECT_EQ(parse({"--encrypt", "x.yml"}).action, Action::Encrypt);
+  EXPECT_EQ(parse({"x.yml", "--decrypt"}).action, Action::Decrypt);
+  EXPECT_EQ(parse({"--decrypt", "x.yml"}).configuration, "x.yml");
+  for (const CommandLine &wrong : {parse({"--encrypt"}), parse({"--decrypt"}), parse({"--encrypt", "--decrypt", "x"}),
+                                   parse({"--check", "--encrypt", "x"}), parse({"--encrypt", "x", "key"})}) {
+    EXPECT_EQ(wrong.action, Action::Exit);
+    EXPECT_EQ(wrong.exit_status, 1);
+  }
+}
+
 TEST(CommandLine, AnswersHelpAndVersionOnStdout) {
   CommandLine help = parse({"--help"});
   EXPECT_EQ(help.action, Action::Exit);
   EXPECT_EQ(help.exit_status, 0);
   EXPECT_THAT(help.standard_output, HasSubstr("--check"));
-  EXPECT_THAT(help.standard_output, testing::Not(HasSubstr("print-default")));
+  EXPECT_THAT(help.standard_output, testing::Not(HasSubstr("print-")));
   CommandLine version = parse({"--version"});
   EXPECT_EQ(version.exit_status, 0);
   EXPECT_EQ(version.standard_output, "1.2.3\n");
   EXPECT_EQ(parse({"--print-default-config"}).standard_output, default_configuration_file());
+  EXPECT_EQ(parse({"--print-configuration-reference"}).standard_output, configuration_reference());
 }
 
 TEST(CommandLine, RefusesWhatItDoesNotKnow) {
@@ -62,7 +76,7 @@ std::string file_with(std::string_view text) {
 
 TEST(Check, SaysOkInOneLine) {
   std::string file = file_with("paths:\n  a:\n  b:\n");
-  CheckReport report = check_configuration(file, {});
+  Report report = check_configuration(file, {});
   EXPECT_EQ(report.exit_status, 0);
   EXPECT_EQ(report.standard_output, file + ": OK, 2 paths\n");
   EXPECT_EQ(report.standard_error, "");
@@ -70,13 +84,44 @@ TEST(Check, SaysOkInOneLine) {
 }
 
 TEST(Check, PrintsAllErrors) {
-  std::string file = file_with("readTimeout: 5\napi: yes\n");
-  CheckReport report = check_configuration(file, {});
+  std::string file = file_with("readTimeout: 5\npprof: yes\n");
+  Report report = check_configuration(file, {});
   EXPECT_EQ(report.exit_status, 1);
   EXPECT_EQ(report.standard_output, "");
   EXPECT_THAT(report.standard_error, HasSubstr(file + ":1: readTimeout: "));
-  EXPECT_THAT(report.standard_error, HasSubstr(file + ":2: api: "));
+  EXPECT_THAT(report.standard_error, HasSubstr(file + ":2: pprof: "));
   unlink(file.c_str());
+}
+
+TEST(EncryptAndDecrypt, AreEachOthersReverse) {
+  const Environment environment{{"RTSP_CONFKEY", "secret"}};
+  std::string text("paths:\n  all:\n\0", 16);
+  std::string plain = file_with(text);
+  Report encrypted = encrypt_configuration(plain, environment);
+  EXPECT_EQ(encrypted.exit_status, 0);
+  EXPECT_EQ(encrypted.standard_error, "");
+  EXPECT_NE(encrypt_configuration(plain, environment).standard_output, encrypted.standard_output); // another nonce
+  std::string sealed = file_with(encrypted.standard_output);
+  Report decrypted = decrypt_configuration(sealed, environment);
+  EXPECT_EQ(decrypted.exit_status, 0);
+  EXPECT_EQ(decrypted.standard_output, text);
+  Report wrong = decrypt_configuration(sealed, {{"RTSP_CONFKEY", "other"}});
+  EXPECT_EQ(wrong.exit_status, 1);
+  EXPECT_EQ(wrong.standard_output, "");
+  EXPECT_THAT(wrong.standard_error, HasSubstr(sealed + ": decryption error"));
+  unlink(plain.c_str());
+  unlink(sealed.c_str());
+}
+
+TEST(EncryptAndDecrypt, NeedTheKeyAndTheFile) {
+  for (auto convert : {encrypt_configuration, decrypt_configuration}) {
+    Report without_key = convert("/dev/null", {});
+    EXPECT_EQ(without_key.exit_status, 1);
+    EXPECT_EQ(without_key.standard_output, "");
+    EXPECT_THAT(without_key.standard_error, HasSubstr("RTSP_CONFKEY is not set"));
+    EXPECT_EQ(convert("/nonexistent", {{"RTSP_CONFKEY", "x"}}).standard_error, "/nonexistent: no such file\n");
+  }
+  EXPECT_THAT(encrypt_configuration("/dev/null", {{"RTSP_CONFKEY", ""}}).standard_error, HasSubstr("is empty"));
 }
 
 } // namespace

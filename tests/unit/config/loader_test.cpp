@@ -1,5 +1,6 @@
+#include "supervisor/config/encryption.h"
 #include "supervisor/config/loader.h"
-#include "supervisor/config/path_names.h"
+#include "supervisor/config/parameters.h"
 #include "supervisor/config/yaml.h"
 
 #include <fcntl.h>
@@ -62,17 +63,107 @@ TEST(Load, TakesJson) {
   EXPECT_THAT(global.paths, SizeIs(2));
 }
 
+// Every parameter of the reference as its own configuration file has it.
+constexpr std::string_view kReferenceFile = R"(
+###############################################
+# General parameters
+
+# Sets the verbosity of the program; available values are "error", "warn", "info", "debug".
+logLevel: info
+logDestinations: [stdout]
+logFile: rtsp-simple-server.log
+readTimeout: 10s
+writeTimeout: 10s
+readBufferCount: 512
+externalAuthenticationURL:
+api: no
+apiAddress: 127.0.0.1:9997
+metrics: no
+metricsAddress: 127.0.0.1:9998
+pprof: no
+pprofAddress: 127.0.0.1:9999
+runOnConnect:
+runOnConnectRestart: no
+
+rtspDisable: no
+protocols: [udp, multicast, tcp]
+encryption: "no"
+rtspAddress: :8554
+rtspsAddress: :8322
+rtpAddress: :8000
+rtcpAddress: :8001
+multicastIPRange: 224.1.0.0/16
+multicastRTPPort: 8002
+multicastRTCPPort: 8003
+serverKey: server.key
+serverCert: server.crt
+authMethods: [basic, digest]
+
+rtmpDisable: no
+rtmpAddress: :1935
+
+hlsDisable: no
+hlsAddress: :8888
+hlsAlwaysRemux: no
+hlsVariant: mpegts
+hlsSegmentCount: 7
+hlsSegmentDuration: 1s
+hlsPartDuration: 200ms
+hlsSegmentMaxSize: 50M
+hlsAllowOrigin: '*'
+hlsEncryption: no
+hlsServerKey: server.key
+hlsServerCert: server.crt
+hlsTrustedProxies: []
+
+paths:
+  all:
+    source: publisher
+    sourceProtocol: automatic
+    sourceAnyPortEnable: no
+    sourceFingerprint:
+    sourceOnDemand: no
+    sourceOnDemandStartTimeout: 10s
+    sourceOnDemandCloseAfter: 10s
+    sourceRedirect:
+    disablePublisherOverride: no
+    fallback:
+    publishUser:
+    publishPass:
+    publishIPs: []
+    readUser:
+    readPass:
+    readIPs: []
+    runOnInit:
+    runOnInitRestart: no
+    runOnDemand:
+    runOnDemandRestart: no
+    runOnDemandStartTimeout: 10s
+    runOnDemandCloseAfter: 10s
+    runOnReady:
+    runOnReadyRestart: no
+    runOnRead:
+    runOnReadRestart: no
+)";
+
+TEST(Load, TakesTheReferencesFile) {
+  LoadedConfiguration result = loaded(kReferenceFile);
+  EXPECT_THAT(result.notes, IsEmpty());
+  EXPECT_EQ(result.configuration, configuration("paths:\n  all:\n"));
+  for (const auto &parameter : path_parameters())
+    EXPECT_TRUE(is_default(parameter, result.configuration.paths.at("~^.*$"))) << parameter.name;
+}
+
 TEST(Load, OfNothingHasNoPaths) {
   EXPECT_EQ(configuration(""), Configuration());
   EXPECT_EQ(configuration("paths:\n"), Configuration());
-  EXPECT_FALSE(find_path(configuration("# nothing"), "x"));
+  EXPECT_THAT(configuration("# nothing").paths, IsEmpty());
 }
 
 TEST(Load, RenamesThePathAll) {
   Configuration global = configuration("paths:\n  all:\n");
   EXPECT_EQ(global.paths.begin()->first, "~^.*$");
   EXPECT_EQ(global.paths.begin()->second.name, "~^.*$");
-  EXPECT_TRUE(find_path(global, "anything"));
 }
 
 TEST(Load, PrefersAllToItsExpression) {
@@ -182,6 +273,22 @@ TEST(LoadErrors, AreForWrongValues) {
                        "A-Z,0-9,!,$,(,),*,+,.,;,<,=,>,[,],^,_,-,{,})"));
 }
 
+TEST(LoadErrors, AreForCredentials) {
+  auto of_user = [](const std::string &user) {
+    return fmt::format("{}", fmt::join(errors("paths: {a: {readUser: '" + user + "', readPass: x}}"), "\n"));
+  };
+  EXPECT_THAT(of_user("a:b"), HasSubstr("contains unsupported characters"));
+  configuration("paths: {a: {readUser: 'sha256:a/b==', readPass: x}}");
+  const std::string argon2 = "argon2:$argon2id$v=19$m=4096,t=2,p=1$c2FsdHNhbHQ$"
+                             "sLmFtFTbQq1ZXhNNxNLLVA6IjZAXkVcY2ZnNiQXNhFs";
+  configuration("paths: {a: {readUser: '" + argon2 + "', readPass: x}}");
+  EXPECT_THAT(errors("api: yes\napiPass: '" + argon2 + "'\napiUser: x"),
+              ElementsAre(HasSubstr("apiPass: expected a plain value or sha256:")));
+  for (const char *wrong : {"argon2:", "argon2:$argon2id$", "argon2:$argon2i$v=19$m", "argon2:$argon2id$a b",
+                            "argon2:$argon2id$v=19$m=99999999,t=2,p=1$c2FsdHNhbHQ$sLmFtFTbQq1ZXhNNxNLLVA"})
+    EXPECT_THAT(of_user(wrong), HasSubstr("readUser: ")) << wrong;
+}
+
 TEST(LoadErrors, AreForListenersThatAreOn) {
   EXPECT_THAT(errors("rtspAddress: '8554'"), ElementsAre(HasSubstr("rtspAddress: '8554' is not an address")));
   EXPECT_THAT(errors("rtpAddress: :8001\nrtcpAddress: :8002"), ElementsAre(HasSubstr("RTP port must be even")));
@@ -230,13 +337,24 @@ TEST(LoadErrors, AreForContradictionsInAPath) {
   EXPECT_THAT(first("a", "source: 'rtsp://x/y', publishIPs: [1.2.3.4]"), HasSubstr("'publishIPs' is useless"));
   EXPECT_THAT(first("all", "runOnInit: x"), HasSubstr("does not support option 'runOnInit'"));
   EXPECT_THAT(first("a", "source: 'rtsp://x/y', runOnDemand: x"), HasSubstr("'runOnDemand' can be used only when"));
-  EXPECT_THAT(errors("paths: {a: {readUser: x, readPass: 5}}"), SizeIs(2)); // no third for the missing password
+  EXPECT_THAT(errors("paths: {a: {readUser: x, readPass: 5}}"), SizeIs(1)); // no second for the missing password
   EXPECT_THAT(errors("externalAuthenticationURL: http://x\npaths: {a: {readIPs: [1.2.3.4]}}"),
               Contains(HasSubstr("'readIPs' can't be used with 'externalAuthenticationURL'")));
 }
 
+TEST(LoadErrors, AreForRegularExpressions) {
+  EXPECT_THAT(errors("paths: {'~^(x': }"),
+              ElementsAre("f.yml:1: parameter paths, key ~^(x: invalid regular expression: ^(x: missing ): ^(x"));
+  EXPECT_THAT(errors("paths: {'~^x': {source: 'rtsp://x/y'}}"),
+              ElementsAre(HasSubstr("a path with a regular expression (or path 'all') cannot have a RTSP source")));
+  std::string many = "paths:\n";
+  for (int i = 0; i < 1001; i++) many += fmt::format("  ~x{}:\n", i);
+  EXPECT_THAT(errors(many), ElementsAre("f.yml: paths: more than 1000 regular expressions"));
+  EXPECT_THAT(configuration("paths: {'~': , '~^cam(.)$': , all: }").paths, SizeIs(3));
+}
+
 TEST(LoadErrors, AreAllListedInOrderOfLines) {
-  EXPECT_THAT(errors("paths:\n  a:\n    foo: 1\n  b:\n    source: x\nreadTimeout: 5\nlogLevel: x\napi: yes\n"),
+  EXPECT_THAT(errors("paths:\n  a:\n    foo: 1\n  b:\n    source: x\nreadTimeout: 5\nlogLevel: x\npprof: yes\n"),
               ElementsAre(HasSubstr("f.yml:3: "), HasSubstr("f.yml:5: "), HasSubstr("f.yml:6: "),
                           HasSubstr("f.yml:7: "), HasSubstr("f.yml:8: ")));
 }
@@ -257,45 +375,26 @@ TEST(LoadErrors, AreBounded) {
 }
 
 TEST(NotBuilt, IsRefusedByName) {
-  EXPECT_THAT(errors("api: yes"), ElementsAre("f.yml:1: api: not supported yet; expected the default, no"));
-  for (const char *text : {"metrics: yes",
-                           "pprof: yes",
-                           "encryption: optional",
-                           "logDestinations: [file]",
-                           "logDestinations: [stdout, syslog]",
-                           "logFormat: json",
-                           "crashDirectory: /var/crash",
-                           "runOnConnect: x",
-                           "externalAuthenticationURL: http://x",
-                           "protocols: [multicast]",
-                           "protocols: [udp, multicast]",
-                           "readerStart: keyframe",
-                           "workerRestartGrace: 5s",
-                           "hlsVariant: fmp4",
-                           "hlsAlwaysRemux: yes",
-                           "hlsSegmentCount: 9",
-                           "hlsAllowOrigin: x",
-                           "hlsWorkers: 2",
-                           "rtmpWorkers: 2",
-                           "rtmpEncryption: strict"}) {
+  EXPECT_THAT(errors("pprof: yes"), ElementsAre("f.yml:1: pprof: not supported yet; expected the default, no"));
+  for (const char *text :
+       {"metrics: yes", "pprof: yes", "encryption: optional", "logDestinations: [file]",
+        "logDestinations: [stdout, syslog]", "logFormat: json", "crashDirectory: /var/crash", "protocols: [multicast]",
+        "protocols: [udp, multicast]", "readerStart: keyframe", "hlsVariant: fmp4", "hlsAlwaysRemux: yes",
+        "hlsSegmentCount: 9", "hlsAllowOrigin: x", "hlsWorkers: 2", "rtmpWorkers: 2", "rtmpEncryption: strict"}) {
     std::string name(text, std::string_view(text).find(':'));
     EXPECT_THAT(errors(text), ElementsAre(HasSubstr("f.yml:1: " + name + ": not supported yet;"))) << text;
   }
 }
 
 TEST(NotBuilt, IsRefusedByNameInAPath) {
-  for (const char *text : {"source: 'rtsp://x/y'", "source: 'rtmp://x/y'", "source: 'https://x/y.m3u8'", "fallback: /b",
-                           "publishIPs: [1.2.3.4]", "readIPs: ['::1']", "runOnInit: x", "runOnDemand: x",
-                           "runOnReady: x", "runOnRead: x", "readerStart: keyframe", "useAbsoluteTimestamp: yes"}) {
+  for (const char *text : {"source: 'rtsp://x/y'", "source: 'rtmp://x/y'", "source: 'https://x/y.m3u8'",
+                           "readerStart: keyframe", "useAbsoluteTimestamp: yes"}) {
     std::string name(text, std::string_view(text).find(':'));
     EXPECT_THAT(errors(fmt::format("paths: {{a: {{{}}}}}", text)),
                 ElementsAre(HasSubstr("f.yml:1: parameter paths, key a: " + name + ": not supported yet;")))
         << text;
   }
-  EXPECT_THAT(errors("paths: {a: {readUser: x, readPass: z}}"), SizeIs(2));
-  EXPECT_THAT(errors("paths: {a: {source: redirect, sourceRedirect: 'rtsp://x/y'}}"), SizeIs(2));
-  EXPECT_THAT(errors("paths: {'~^x': }"),
-              ElementsAre("f.yml:1: parameter paths, key ~^x: not supported yet; expected an exact name or 'all'"));
+  EXPECT_THAT(errors("api: yes\napiEncryption: yes"), ElementsAre(HasSubstr("apiEncryption: not supported yet")));
 }
 
 TEST(NotBuilt, IsAcceptedWhereItHasNoEffect) {
@@ -352,12 +451,17 @@ TEST(Environment, CreatesAndChangesPaths) {
 TEST(Environment, IsNamedInErrors) {
   EXPECT_THAT(errors("", {{"RTSP_RTSPDISABLE", "maybe"}}),
               ElementsAre("RTSP_RTSPDISABLE: invalid value 'maybe'; expected yes or no"));
-  EXPECT_THAT(errors("", {{"RTSP_API", "yes"}}), ElementsAre("RTSP_API: not supported yet; expected the default, no"));
+  EXPECT_THAT(errors("", {{"RTSP_PPROF", "yes"}}),
+              ElementsAre("RTSP_PPROF: not supported yet; expected the default, no"));
   EXPECT_THAT(errors("", {{"RTSP_PATHS_CAM_SOURCE", "x"}}),
               Contains(HasSubstr("RTSP_PATHS_CAM_SOURCE: invalid source")));
   EXPECT_THAT(errors("", {{"RTSP_PATHS_A%B", ""}}), ElementsAre(HasSubstr("RTSP_PATHS_A%B: invalid path name")));
   EXPECT_THAT(errors("", {{"RTSP_RTSPADDRESS", "x"}}),
               ElementsAre(HasSubstr("RTSP_RTSPADDRESS: 'x' is not an address")));
+}
+
+TEST(Environment, IsUtf8) {
+  EXPECT_THAT(errors("", {{"RTSP_LOGFILE", "\xff"}}), ElementsAre("RTSP_LOGFILE: not UTF-8"));
 }
 
 TEST(Environment, OfOthersIsIgnoredAndMisspellingsAreNoted) {
@@ -369,12 +473,21 @@ TEST(Environment, OfOthersIsIgnoredAndMisspellingsAreNoted) {
   EXPECT_EQ(result.configuration.read_timeout, 10 * kSecond);
   EXPECT_THAT(
       result.notes,
-      ElementsAre("the environment variable RTSP_PATHS_CAM_SORCE is ignored; did you mean RTSP_PATHS_CAM_SOURCE?",
-                  "the environment variable RTSP_READTIMEOT is ignored; did you mean RTSP_READTIMEOUT?"));
+      ElementsAre(
+          "the environment variable RTSP_PATHS_CAM_SORCE is ignored, since paths have no such parameter; did you mean "
+          "RTSP_PATHS_CAM_SOURCE?",
+          "the environment variable RTSP_READTIMEOT is ignored; did you mean RTSP_READTIMEOUT?"));
 }
 
-TEST(Environment, WithAKeyForEncryptedFilesIsRefused) {
-  EXPECT_THAT(errors("", {{"RTSP_CONFKEY", ""}}), ElementsAre(HasSubstr("RTSP_CONFKEY: not supported yet")));
+TEST(Load, DecryptsWithTheKeyOfTheEnvironment) {
+  std::string encrypted = encrypt("maxSessions: 7\npaths: {a: {x: 1}}\n", "key", {});
+  EXPECT_THAT(errors(encrypted, {{"RTSP_CONFKEY", "key"}}), ElementsAre(HasSubstr("f.yml:2: parameter paths, key a")));
+  EXPECT_EQ(configuration(encrypt("maxSessions: 7", "key", {}), {{"RTSP_CONFKEY", "key"}}).max_sessions, 7);
+  EXPECT_EQ(configuration(encrypt("maxSessions: 7", "", {}), {{"RTSP_CONFKEY", ""}}).max_sessions, 7);
+  EXPECT_THAT(errors(encrypted, {{"RTSP_CONFKEY", "other"}}), ElementsAre(HasSubstr("f.yml: decryption error")));
+  EXPECT_THAT(errors("maxSessions: 7", {{"RTSP_CONFKEY", "key"}}),
+              ElementsAre("f.yml: not valid base64, as an encrypted configuration is; RTSP_CONFKEY is set"));
+  EXPECT_THAT(errors("", {{"RTSP_CONFKEY", ""}}), ElementsAre(HasSubstr("decryption error")));
 }
 
 class LoadFile : public testing::Test {
@@ -431,6 +544,18 @@ TEST_F(LoadFile, NeedsTheFileThatIsNamed) {
 TEST_F(LoadFile, RefusesAFileThatIsTooLarge) {
   write("large.yml", std::string(kMaxYamlBytes + 1, '#'));
   EXPECT_THAT(load_configuration("large.yml", {}).error(), ElementsAre(HasSubstr("large.yml: larger than")));
+}
+
+TEST_F(LoadFile, ReadsAnEncryptedFileOfTheSizeOfAPlainOne) {
+  std::string text = "maxSessions: 3\n";
+  text.append(kMaxYamlBytes - text.size(), '#');
+  write("sluice.yml", encrypt(text, "k", {}));
+  auto result = load_configuration(std::nullopt, {{"RTSP_CONFKEY", "k"}});
+  ASSERT_TRUE(result) << result.error()[0];
+  EXPECT_EQ(result->configuration.max_sessions, 3);
+  write("sluice.yml", encrypt(text + "#", "k", {}));
+  EXPECT_THAT(load_configuration(std::nullopt, {{"RTSP_CONFKEY", "k"}}).error(),
+              ElementsAre(HasSubstr("sluice.yml:1: larger than")));
 }
 
 TEST_F(LoadFile, ReadsAPipeToItsEnd) {

@@ -1,6 +1,7 @@
 #include "supervisor/config/default_file.h"
 #include "supervisor/config/loader.h"
 #include "supervisor/config/parameters.h"
+#include "supervisor/config/reference_page.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -179,6 +180,23 @@ TEST(Parameters, AreDocumentedInOneLine) {
     EXPECT_THAT(std::string(parameter.documentation), testing::MatchesRegex("[A-Z][^\n]{5,110}\\.")) << parameter.name;
 }
 
+TEST(Parameters, SayWhatAChangeNeeds) {
+  for (const auto &parameter : global_parameters()) {
+    EXPECT_FALSE(parameter.changes.empty()) << parameter.name;
+    for (Change change : {Change::PathHooks, Change::PathSource, Change::StreamSetting})
+      EXPECT_FALSE(parameter.changes.contains(change)) << parameter.name;
+    EXPECT_EQ(parameter.changes.contains(Change::PathsThatInherit),
+              find_parameter<PathConfiguration>(parameter.name) != nullptr)
+        << parameter.name;
+    EXPECT_TRUE(!parameter.changes.contains(Change::NextUse) || parameter.changes == Change::NextUse) << parameter.name;
+  }
+  const Changes of_paths = Change::NextUse | Change::PathHooks | Change::PathSource | Change::StreamSetting;
+  for (const auto &parameter : path_parameters()) {
+    EXPECT_EQ(parameter.changes.size(), 1) << parameter.name;
+    EXPECT_EQ(parameter.changes | of_paths, of_paths) << parameter.name;
+  }
+}
+
 TEST(Parameters, SuggestTheNearestName) {
   EXPECT_EQ(nearest_name<Configuration>("readTimeot"), "readTimeout");
   EXPECT_EQ(nearest_name<Configuration>("RTSPADDRESS"), "rtspAddress");
@@ -191,6 +209,25 @@ TEST(DefaultFile, IsTheOneInTheTree) {
   std::ifstream file(SLUICE_SOURCE_DIR "/deploy/sluice.yml");
   std::string content{std::istreambuf_iterator<char>(file), {}};
   EXPECT_EQ(content, default_configuration_file()) << "run: sluice --print-default-config > deploy/sluice.yml";
+}
+
+TEST(ReferencePage, IsTheOneInTheTree) {
+  std::ifstream file(SLUICE_SOURCE_DIR "/deploy/configuration.md");
+  std::string content{std::istreambuf_iterator<char>(file), {}};
+  EXPECT_EQ(content, configuration_reference())
+      << "run: sluice --print-configuration-reference > deploy/configuration.md";
+}
+
+TEST(ReferencePage, NamesEveryParameterAndItsVariable) {
+  std::string page = configuration_reference();
+  for (const auto &parameter : global_parameters())
+    EXPECT_THAT(page, HasSubstr("\n| `" + std::string(parameter.name) + "` | "));
+  for (const char *row :
+       {"| `readTimeout` | duration | `10s` | How long a client that should send may be silent. | workers are told | "
+        "`RTSP_READTIMEOUT` |\n",
+        "| `encryption` | word | `\"no\"` |", "| `writeMerge` | duration | that of all paths |",
+        "| `readPass` | credential | `\"\"` |", "`RTSP_PATHS_NAME_READPASS` |"})
+    EXPECT_THAT(page, HasSubstr(row));
 }
 
 TEST(DefaultFile, NamesEveryParameter) {
