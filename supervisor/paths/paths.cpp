@@ -1,21 +1,33 @@
+// The requests of workers.
 #include "supervisor/paths/paths.h"
 
 #include "common/base/check.h"
 
+#include <algorithm>
 #include <type_traits>
 #include <utility>
 
 namespace sluice::paths {
 namespace {
 
-const std::string kTerminated = "terminated";
 const std::string kTooManySessions = "too many sessions";
 const std::string kSessionInUse = "the session is in use already";
 
 } // namespace
 
-Effects Paths::on_event(const Event &event) {
+// Nobody waits for their answers any more.
+template <class F> void Paths::drop_held(F &&which) {
+  if (held_ == 0) return;
+  for (auto &[name, path] : paths_) {
+    size_t dropped = std::erase_if(path.held, which);
+    held_ -= dropped;
+    if (dropped > 0) unused_.push_back(name);
+  }
+}
+
+Effects Paths::on_event(const Event &event, Nanoseconds now) {
   CHECK(effects_.empty());
+  now_ = now;
   if (const auto *from = std::get_if<FromWorker>(&event)) {
     std::visit(
         [&](const auto &message) {
@@ -27,112 +39,222 @@ Effects Paths::on_event(const Event &event) {
   } else if (const auto *failed = std::get_if<GrantFailed>(&event)) {
     refuse(failed->slot, failed->request, control::Refusal::Unavailable, failed->reason);
     release(failed->session);
+  } else if (std::holds_alternative<RulesChanged>(event)) {
+    on_rules_changed();
+  } else {
+    on_time();
   }
+  sweep();
   return std::exchange(effects_, {});
 }
 
+// The path's instance, made if it is the first to ask for it. Null: refused.
+Paths::NamedPath *Paths::enter(SlotIndex slot, RequestId request, const std::string &name) {
+  auto found = paths_.find(name);
+  if (found == paths_.end()) {
+    auto rules = rules_.rules_for(name);
+    if (!rules) {
+      refuse(slot, request, control::Refusal::BadRequest, rules.error().message);
+      return nullptr;
+    }
+    return &create_path(name, std::move(*rules));
+  }
+  unused_.push_back(name);
+  return &*found;
+}
+
 void Paths::on(SlotIndex slot, const control::Describe &describe) {
-  if (auto rules = rules_.rules_for(describe.path); !rules)
-    return refuse(slot, describe.request, control::Refusal::BadRequest, rules.error().message);
-  const Stream *stream = stream_of_path(describe.path);
-  if (stream == nullptr || !stream->ready) return refuse_no_publisher(slot, describe.request, describe.path);
-  effects_.push_back(Send{slot, control::Described{describe.request, stream->description}});
+  NamedPath *path = enter(slot, describe.request, describe.path);
+  if (path == nullptr) return;
+  const PathRules &rules = path->second.rules;
+  const Stream *stream = stream_of(path->second);
+  if (rules.source == SourceKind::Redirect) {
+    effects_.push_back(Send{slot, control::Redirected{describe.request, rules.redirect}});
+  } else if (stream != nullptr && stream->ready) {
+    effects_.push_back(Send{slot, control::Described{describe.request, stream->description}});
+  } else if (!rules.on_demand.command.empty()) {
+    hold(*path, {slot, describe.request, 0, 0});
+  } else if (!rules.fallback.empty()) {
+    effects_.push_back(Send{slot, control::Redirected{describe.request, rules.fallback}});
+  } else {
+    refuse_no_publisher(slot, describe.request, describe.path);
+  }
 }
 
 void Paths::on(SlotIndex slot, const control::Publish &publish) {
-  auto rules = rules_.rules_for(publish.path);
-  if (!rules) return refuse(slot, publish.request, control::Refusal::BadRequest, rules.error().message);
-  if (sessions_.contains(publish.session))
-    return refuse(slot, publish.request, control::Refusal::BadRequest, kSessionInUse);
+  NamedPath *path = enter(slot, publish.request, publish.path);
+  if (path == nullptr) return;
+  auto refuse_bad = [&](std::string reason) {
+    refuse(slot, publish.request, control::Refusal::BadRequest, std::move(reason));
+  };
+  const PathRules &rules = path->second.rules;
+  if (sessions_.contains(publish.session)) return refuse_bad(kSessionInUse);
+  if (rules.source != SourceKind::Publisher)
+    return refuse_bad("can't publish to path '" + publish.path + "' since 'source' is not 'publisher'");
   if (is_full(slot)) return refuse(slot, publish.request, control::Refusal::Unavailable, kTooManySessions);
-  auto owner = owners_.find(publish.path);
-  if (owner != owners_.end()) {
-    if (!rules->publisher_override)
-      return refuse(slot, publish.request, control::Refusal::BadRequest,
-                    "someone is already publishing to path '" + publish.path + "'");
-    displace(owner->second);
-  } else if (streams_.size() >= kMaxStreams) {
-    return refuse(slot, publish.request, control::Refusal::Unavailable, "too many streams");
+  const Stream *stream = stream_of(path->second);
+  if (stream != nullptr && stream->publisher == 0) {
+    if (stream->announced == publish.description) return continue_stream(*path, slot, publish);
+    end_stream(path->second.stream);
+  } else if (stream != nullptr) {
+    if (!rules.publisher_override) return refuse_bad("someone is already publishing to path '" + publish.path + "'");
+    effects_.push_back(Log{publish.path, "closing existing publisher"});
+    kick_publisher(path->second.stream);
   }
+  if (streams_.size() >= kMaxStreams)
+    return refuse(slot, publish.request, control::Refusal::Unavailable, "too many streams");
+  open_stream(*path, slot, publish);
+}
+
+void Paths::open_stream(NamedPath &path, SlotIndex slot, const control::Publish &publish) {
   StreamId id = next_stream_++;
   Stream stream;
-  stream.path = publish.path;
+  stream.path = path.first;
   stream.publisher = publish.session;
   stream.slot = slot;
-  stream.description = publish.description;
+  stream.announced = stream.description = publish.description;
   streams_.emplace(id, std::move(stream));
-  owners_[publish.path] = id;
-  add_session(publish.session, {slot, Role::Publishing, id});
-  effects_.push_back(OpenStream{slot, publish.request, publish.session, id, publish.path, publish.description});
+  path.second.stream = id;
+  add_session(publish.session, {slot, Role::Publishing, id, publish.log_id});
+  const PathRules &rules = path.second.rules;
+  effects_.push_back(OpenStream{slot, publish.request, publish.session, id, path.first, publish.description,
+                                rules.write_coalesce, rules.write_merge, false});
+}
+
+// The publisher whose worker died is back, with the same tracks: its readers never left.
+void Paths::continue_stream(NamedPath &path, SlotIndex slot, const control::Publish &publish) {
+  StreamId id = path.second.stream;
+  Stream &stream = streams_.at(id);
+  stream.publisher = publish.session;
+  stream.slot = slot;
+  set_deadline(stream.return_deadline, std::nullopt);
+  add_session(publish.session, {slot, Role::Publishing, id, publish.log_id});
+  const PathRules &rules = path.second.rules;
+  effects_.push_back(OpenStream{slot, publish.request, publish.session, id, path.first, publish.description,
+                                rules.write_coalesce, rules.write_merge, true});
 }
 
 void Paths::on(SlotIndex slot, const control::Record &record) {
   Stream *stream = stream_of_publisher(slot, record.session);
   if (stream == nullptr)
     return refuse(slot, record.request, control::Refusal::BadRequest, "publisher is not assigned to this path anymore");
-  stream->ready = true;
   effects_.push_back(Send{slot, control::Recorded{record.request}});
+  if (!stream->ready) become_ready(path_of(*stream));
 }
 
 void Paths::on(SlotIndex slot, const control::PublisherPaused &paused) {
   Stream *stream = stream_of_publisher(slot, paused.session);
-  if (stream == nullptr) return;
-  stream->ready = false;
-  kick_readers(sessions_.at(paused.session).stream, *stream);
+  if (stream == nullptr || !stream->ready) return;
+  StreamId id = sessions_.at(paused.session).stream;
+  NamedPath &path = path_of(*stream);
+  bool on_demand = path.second.demand != Demand::Initial;
+  become_not_ready(path);
+  kick_readers(id, *stream);
+  if (on_demand) kick_publisher(id); // its command is being stopped
 }
 
 void Paths::on(SlotIndex slot, const control::Read &read) {
-  if (auto rules = rules_.rules_for(read.path); !rules)
-    return refuse(slot, read.request, control::Refusal::BadRequest, rules.error().message);
-  auto owner = owners_.find(read.path);
+  NamedPath *path = enter(slot, read.request, read.path);
+  if (path == nullptr) return;
   auto known = sessions_.find(read.session);
-  if (known != sessions_.end() &&
-      (known->second.role != Role::Reading || owner == owners_.end() || known->second.stream != owner->second))
+  if (known != sessions_.end() && (known->second.role != Role::Reading || known->second.stream != path->second.stream ||
+                                   known->second.slot != slot))
     return refuse(slot, read.request, control::Refusal::BadRequest, kSessionInUse);
-  if (owner == owners_.end() || !streams_.at(owner->second).ready)
-    return refuse_no_publisher(slot, read.request, read.path);
-  StreamId id = owner->second;
+  Held reader{slot, read.request, read.session, read.log_id};
+  const Stream *stream = stream_of(path->second);
+  if (stream != nullptr && stream->ready) return grant_read(*path, reader);
+  if (path->second.rules.source == SourceKind::Publisher && !path->second.rules.on_demand.command.empty())
+    return hold(*path, reader);
+  refuse_no_publisher(slot, read.request, read.path);
+}
+
+// The stream is ready.
+void Paths::grant_read(NamedPath &path, const Held &reader) {
+  StreamId id = path.second.stream;
+  Stream &stream = streams_.at(id);
+  auto known = sessions_.find(reader.session);
+  if (known != sessions_.end() && (known->second.role != Role::Reading || known->second.stream != id))
+    return refuse(reader.slot, reader.request, control::Refusal::BadRequest, kSessionInUse); // since it was held
   if (known == sessions_.end()) {
-    if (is_full(slot)) return refuse(slot, read.request, control::Refusal::Unavailable, kTooManySessions);
-    Stream &stream = streams_.at(id);
-    add_session(read.session, {slot, Role::Reading, id});
-    stream.readers.insert(read.session);
-    if (stream.readers_by_slot[slot]++ == 0) effects_.push_back(Subscribe{id, slot});
+    if (is_full(reader.slot))
+      return refuse(reader.slot, reader.request, control::Refusal::Unavailable, kTooManySessions);
+    add_session(reader.session, {reader.slot, Role::Reading, id, reader.log_id});
+    stream.readers.insert(reader.session);
+    if (stream.readers_by_slot[reader.slot]++ == 0) effects_.push_back(Subscribe{id, reader.slot});
   }
-  effects_.push_back(GrantRead{slot, read.request, read.session, id});
+  if (path.second.demand == Demand::Closing) {
+    path.second.demand = Demand::Ready;
+    set_deadline(path.second.deadline, std::nullopt);
+  }
+  effects_.push_back(GrantRead{reader.slot, reader.request, reader.session, id});
+}
+
+void Paths::on(SlotIndex slot, const control::Playing &playing) {
+  auto found = sessions_.find(playing.session);
+  if (found == sessions_.end() || found->second.slot != slot || found->second.role != Role::Reading) return;
+  Session &session = found->second;
+  session.playing = true;
+  NamedPath &path = path_of(streams_.at(session.stream));
+  if (session.read_command == 0)
+    run(session.read_command, Hook::OnRead, path, path.second.rules.on_read, session.log_id);
+}
+
+void Paths::on(SlotIndex slot, const control::ReaderPaused &paused) {
+  auto found = sessions_.find(paused.session);
+  if (found == sessions_.end() || found->second.slot != slot) return;
+  found->second.playing = false;
+  end(found->second.read_command);
 }
 
 void Paths::on(SlotIndex slot, const control::Release &release_message) {
+  drop_held([&](const Held &held) { return held.session == release_message.session && held.slot == slot; });
   auto session = sessions_.find(release_message.session);
   if (session != sessions_.end() && session->second.slot == slot) release(release_message.session);
 }
 
 void Paths::on(SlotIndex slot, const control::DescriptionChanged &changed) {
   auto stream = streams_.find(changed.stream);
-  if (stream == streams_.end() || stream->second.slot != slot) return;
+  if (stream == streams_.end() || stream->second.slot != slot || stream->second.publisher == 0) return;
   if (stream->second.description.tracks.size() != changed.description.tracks.size()) return;
   stream->second.description = changed.description;
 }
 
 void Paths::on_worker_gone(SlotIndex slot) {
+  drop_held([&](const Held &held) { return held.slot == slot; });
   std::vector<SessionId> readers, others;
   for (const auto &[id, session] : sessions_)
     if (session.slot == slot) (session.role == Role::Reading ? readers : others).push_back(id);
   for (SessionId id : readers) release(id); // first, so that nobody is kicked who is gone
-  for (SessionId id : others) release(id);
+  for (SessionId id : others) {
+    Session session = sessions_.at(id);
+    auto stream = streams_.find(session.stream);
+    Nanoseconds grace = 0;
+    if (session.role == Role::Publishing && stream->second.ready)
+      grace = path_of(stream->second).second.rules.restart_grace;
+    if (grace == 0) {
+      release(id);
+      continue;
+    }
+    stream->second.publisher = 0;
+    set_deadline(stream->second.return_deadline, now_ + grace);
+    forget_session(id);
+  }
 }
 
 void Paths::refuse(SlotIndex slot, RequestId request, control::Refusal refusal, std::string reason) {
-  effects_.push_back(Send{slot, control::Refused{request, refusal, std::move(reason)}});
+  control::Refused refused;
+  refused.request = request;
+  refused.refusal = refusal;
+  refused.reason = std::move(reason);
+  effects_.push_back(Send{slot, std::move(refused)});
 }
 
 void Paths::refuse_no_publisher(SlotIndex slot, RequestId request, const std::string &path) {
   refuse(slot, request, control::Refusal::NoPublisher, "no one is publishing to path '" + path + "'");
 }
 
-Paths::Stream *Paths::stream_of_path(const std::string &path) {
-  auto owner = owners_.find(path);
-  return owner == owners_.end() ? nullptr : &streams_.at(owner->second);
+Paths::Stream *Paths::stream_of(const Path &path) {
+  return path.stream == 0 ? nullptr : &streams_.at(path.stream);
 }
 
 Paths::Stream *Paths::stream_of_publisher(SlotIndex slot, SessionId id) {
@@ -142,52 +264,30 @@ Paths::Stream *Paths::stream_of_publisher(SlotIndex slot, SessionId id) {
   return &streams_.at(session->second.stream);
 }
 
-void Paths::displace(StreamId id) {
-  const Stream &stream = streams_.at(id);
-  effects_.push_back(Log{stream.path, "closing existing publisher"});
-  sessions_.at(stream.publisher).role = Role::Displaced;
-  effects_.push_back(Send{stream.slot, control::Kick{stream.publisher, kTerminated}});
-  end_stream(id);
-}
-
-void Paths::kick_readers(StreamId id, Stream &stream) {
-  for (SessionId reader : std::exchange(stream.readers, {})) {
-    effects_.push_back(Send{sessions_.at(reader).slot, control::Kick{reader, kTerminated}});
-    forget_session(reader);
+void Paths::remove_reader(SessionId id) {
+  Session &session = sessions_.at(id);
+  Stream &stream = streams_.at(session.stream);
+  end(session.read_command);
+  stream.readers.erase(id);
+  if (--stream.readers_by_slot.at(session.slot) == 0) {
+    stream.readers_by_slot.erase(session.slot);
+    effects_.push_back(Unsubscribe{session.stream, session.slot});
   }
-  for (const auto &[slot, count] : std::exchange(stream.readers_by_slot, {})) effects_.push_back(Unsubscribe{id, slot});
-}
-
-void Paths::end_stream(StreamId id) {
-  Stream &stream = streams_.at(id);
-  std::set<SlotIndex> slots{stream.slot};
-  for (const auto &[slot, count] : stream.readers_by_slot) slots.insert(slot);
-  kick_readers(id, stream);
-  for (SlotIndex slot : slots) effects_.push_back(Send{slot, control::StreamEnded{id}});
-  effects_.push_back(CloseStream{id});
-  owners_.erase(stream.path);
-  streams_.erase(id);
-}
-
-void Paths::remove_reader(SessionId session, StreamId id) {
-  Stream &stream = streams_.at(id);
-  SlotIndex slot = sessions_.at(session).slot;
-  stream.readers.erase(session);
-  if (--stream.readers_by_slot.at(slot) > 0) return;
-  stream.readers_by_slot.erase(slot);
-  effects_.push_back(Unsubscribe{id, slot});
+  Path &path = path_of(stream).second;
+  if (path.demand != Demand::Ready || !stream.readers.empty()) return;
+  path.demand = Demand::Closing;
+  set_deadline(path.deadline, now_ + path.rules.close_after);
 }
 
 void Paths::release(SessionId id) {
   auto found = sessions_.find(id);
   if (found == sessions_.end()) return;
-  Session session = found->second;
-  switch (session.role) {
+  switch (found->second.role) {
   case Role::Reading:
-    remove_reader(id, session.stream);
+    remove_reader(id);
     break;
   case Role::Publishing:
-    end_stream(session.stream);
+    end_stream(found->second.stream);
     break;
   case Role::Displaced:
     break;

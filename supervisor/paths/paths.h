@@ -1,108 +1,42 @@
-// Which publisher owns which path, who reads what, and what follows when one of them comes, goes or dies. Pure:
-// events in, effects out; performs nothing, knows no processes, rings or sockets. Streams are numbered here.
+// Which publisher owns which path, who reads what, and what follows when one of them comes, goes or dies, when nobody
+// is there yet, and when the configuration changes. Pure: events and the time in, effects out; performs nothing, knows
+// no processes, rings, sockets or credentials. Streams and commands are numbered here.
+//
+// A path with runOnDemand goes through these states:
+//
+//   Initial --(DESCRIBE or read)--> Waiting: the command runs, requests are held
+//   Waiting --(ready)--> Closing, held requests answered    Waiting --(start timeout)--> Initial, they fail
+//   Closing --(a reader)--> Ready                           Closing --(close after)--> Initial, the publisher kicked
+//   Ready --(its last reader gone)--> Closing               Ready, Closing --(not ready any more)--> Initial
 #pragma once
 
-#include "common/base/result.h"
-#include "ipc/control/messages.h"
+#include "supervisor/paths/events.h"
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
-#include <variant>
 #include <vector>
 
 namespace sluice::paths {
 
-using control::RequestId;
-using control::SessionId;
-using control::StreamId;
-using SlotIndex = uint16_t; // of the worker that an event comes from, an effect goes to
-
-// What the configuration says about one path.
-struct PathRules {
-  bool publisher_override = true;
-};
-
-struct RuleSource {
-  virtual ~RuleSource() = default;
-  // Errors are for the client: the name is not valid, the path not configured.
-  virtual Result<PathRules> rules_for(const std::string &path) const = 0;
-};
-
-// --- events ---
-
-// A request of the worker in `slot`. Of the messages those that concern paths: Describe, Publish, Record,
-// PublisherPaused, Read, Release, DescriptionChanged.
-struct FromWorker {
-  SlotIndex slot = 0;
-  control::Message message;
-};
-// The worker of a slot died: its sessions are over.
-struct WorkerGone {
-  SlotIndex slot = 0;
-};
-// An OpenStream or GrantRead could not be carried out.
-struct GrantFailed {
-  SlotIndex slot = 0;
-  RequestId request = 0;
-  SessionId session = 0;
-  std::string reason;
-};
-using Event = std::variant<FromWorker, WorkerGone, GrantFailed>;
-
-// --- effects, to be carried out in order ---
-
-struct Send {
-  SlotIndex slot = 0;
-  control::Message message;
-};
-// Make the stream's ring and answer with PublishGranted, read-write.
-struct OpenStream {
-  SlotIndex slot = 0;
-  RequestId request = 0;
-  SessionId session = 0;
-  StreamId stream = 0;
-  std::string path;
-  media::StreamDescription description;
-};
-// Answer with ReadGranted, read-only.
-struct GrantRead {
-  SlotIndex slot = 0;
-  RequestId request = 0;
-  SessionId session = 0;
-  StreamId stream = 0;
-};
-// The slot has its first reader of the stream, or none any more.
-struct Subscribe {
-  StreamId stream = 0;
-  SlotIndex slot = 0;
-};
-struct Unsubscribe {
-  StreamId stream = 0;
-  SlotIndex slot = 0;
-};
-// The ring is not needed any more.
-struct CloseStream {
-  StreamId stream = 0;
-};
-struct Log {
-  std::string path, text; // "[path x] text"
-};
-using Effect = std::variant<Send, OpenStream, GrantRead, Subscribe, Unsubscribe, CloseStream, Log>;
-using Effects = std::vector<Effect>;
-
 constexpr size_t kMaxStreams = 4096; // rings that the doorbell board has room for
+constexpr size_t kMaxHeld = 10'000;  // requests that wait for one path
 
 class Paths {
 public:
   // `max_sessions`: of one slot; more are refused.
   Paths(const RuleSource &rules, size_t max_sessions) : rules_(rules), max_sessions_(max_sessions) {}
 
-  Effects on_event(const Event &event);
+  Effects on_event(const Event &event, Nanoseconds now);
+  std::optional<Nanoseconds> next_deadline();
+  void set_max_sessions(size_t max_sessions) { max_sessions_ = max_sessions; }
 
+  std::vector<PathInfo> list() const;
   // Nobody publishes, reads or has yet to be told that it is over.
   bool idle() const { return sessions_.empty() && streams_.empty(); }
   size_t streams() const { return streams_.size(); }
+  size_t paths() const { return paths_.size(); }
 
 private:
   // A displaced publisher stays known until its worker releases it.
@@ -111,48 +45,99 @@ private:
     SlotIndex slot = 0;
     Role role = Role::Reading;
     StreamId stream = 0;
+    uint32_t log_id = 0;
+    bool playing = false;
+    CommandNumber read_command = 0;
   };
   struct Stream {
     std::string path;
-    SessionId publisher = 0;
+    SessionId publisher = 0; // 0: its worker died, it may come back until return_deadline
     SlotIndex slot = 0;
-    media::StreamDescription description;
+    media::StreamDescription announced, description; // the latter with what was learned since
     bool ready = false;
+    std::optional<Nanoseconds> return_deadline;
     std::set<SessionId> readers;
     std::map<SlotIndex, size_t> readers_by_slot;
   };
+  struct Held {
+    SlotIndex slot = 0;
+    RequestId request = 0;
+    SessionId session = 0; // 0: a DESCRIBE
+    uint32_t log_id = 0;
+  };
+  enum class Demand : uint8_t { Initial, Waiting, Ready, Closing };
+  struct Path {
+    PathRules rules;
+    StreamId stream = 0;
+    Demand demand = Demand::Initial;
+    std::optional<Nanoseconds> deadline; // of Waiting and Closing
+    std::vector<Held> held;
+    CommandNumber init_command = 0, demand_command = 0, ready_command = 0;
+  };
+  using NamedPath = std::pair<const std::string, Path>;
 
   void on(SlotIndex slot, const control::Describe &describe);
   void on(SlotIndex slot, const control::Publish &publish);
   void on(SlotIndex slot, const control::Record &record);
   void on(SlotIndex slot, const control::PublisherPaused &paused);
   void on(SlotIndex slot, const control::Read &read);
+  void on(SlotIndex slot, const control::Playing &playing);
+  void on(SlotIndex slot, const control::ReaderPaused &paused);
   void on(SlotIndex slot, const control::Release &release);
   void on(SlotIndex slot, const control::DescriptionChanged &changed);
   void on_worker_gone(SlotIndex slot);
+  void on_rules_changed();
+  void on_time();
 
+  // paths.cpp
+  NamedPath *enter(SlotIndex slot, RequestId request, const std::string &name);
   void refuse(SlotIndex slot, RequestId request, control::Refusal refusal, std::string reason);
   void refuse_no_publisher(SlotIndex slot, RequestId request, const std::string &path);
-  Stream *stream_of_path(const std::string &path);
+  void open_stream(NamedPath &path, SlotIndex slot, const control::Publish &publish);
+  void continue_stream(NamedPath &path, SlotIndex slot, const control::Publish &publish);
+  void grant_read(NamedPath &path, const Held &reader);
+  Stream *stream_of(const Path &path);
+  NamedPath &path_of(const Stream &stream) { return *paths_.find(stream.path); }
   Stream *stream_of_publisher(SlotIndex slot, SessionId session);
-  void displace(StreamId id);
-  void kick_readers(StreamId id, Stream &stream);
-  void end_stream(StreamId id);
-  void remove_reader(SessionId session, StreamId id);
-  void release(SessionId session);
-
   bool is_full(SlotIndex slot) const;
   void add_session(SessionId id, const Session &session);
   void forget_session(SessionId id);
+  void release(SessionId session);
+  void remove_reader(SessionId session);
+
+  // path_states.cpp
+  NamedPath &create_path(const std::string &name, PathRules rules);
+  void close_path(NamedPath &path, const std::string &reason);
+  void sweep();
+  void hold(NamedPath &path, const Held &request);
+  std::vector<Held> take_held(Path &path);
+  template <class F> void drop_held(F &&which);
+  void become_ready(NamedPath &path);
+  void become_not_ready(NamedPath &path);
+  void stop_demand(Path &path);
+  void kick_publisher(StreamId id);
+  void kick_readers(StreamId id, Stream &stream);
+  void end_stream(StreamId id);
+  void change_rules(NamedPath &path, PathRules rules);
+  void change_stream_settings(const Path &path, const PathRules &before);
+  void set_deadline(std::optional<Nanoseconds> &deadline, std::optional<Nanoseconds> value);
+  void run(CommandNumber &running, Hook hook, NamedPath &path, const CommandRule &rule, uint32_t log_id = 0);
+  void end(CommandNumber &running);
 
   const RuleSource &rules_;
   size_t max_sessions_;
-  std::map<std::string, StreamId> owners_; // the one stream of a path
+  std::map<std::string, Path> paths_;
   std::map<StreamId, Stream> streams_;
   std::map<SessionId, Session> sessions_;
   std::map<SlotIndex, size_t> sessions_by_slot_;
   StreamId next_stream_ = 1;
-  Effects effects_; // of the event under way
+  CommandNumber next_command_ = 1;
+  Nanoseconds now_ = 0;             // of the event under way, as the rest
+  std::vector<std::string> unused_; // paths that may have become so
+  size_t held_ = 0;                 // on all paths
+  std::optional<Nanoseconds> next_deadline_;
+  bool deadlines_changed_ = false;
+  Effects effects_;
 };
 
 } // namespace sluice::paths

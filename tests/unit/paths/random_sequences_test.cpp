@@ -15,9 +15,19 @@ constexpr uint64_t kSessionsPerSlot = 6;
 
 struct Rules : RuleSource {
   Result<PathRules> rules_for(const std::string &path) const override {
-    if (path == "bad") return Error{"bad"};
-    return PathRules{.publisher_override = path != "fixed"};
+    if (path == "bad" || (variant % 3 == 1 && path == "b")) return Error{"bad"};
+    PathRules rules;
+    rules.publisher_override = path != "fixed";
+    rules.permanent = path == "b";
+    if (path != "a") rules.on_demand = {"start", false};
+    rules.on_ready = {variant % 2 == 0 ? "ready" : "other", false};
+    rules.on_read = {variant % 5 == 0 ? "" : "read", false};
+    rules.restart_grace = path == "fixed" ? 0 : 10;
+    if (variant % 7 == 3 && path == "a") rules.source = SourceKind::Redirect;
+    return rules;
   }
+  std::vector<std::string> permanent_paths() const override { return {"b"}; }
+  uint32_t variant = 0;
 };
 
 struct OpenedStream {
@@ -34,8 +44,12 @@ public:
     random_.seed(seed);
     for (int i = 0; i < events && !testing::Test::HasFatalFailure(); i++) step();
     for (SlotIndex slot = 0; slot < kSlots; slot++) lose(slot);
+    for (int i = 0; i < 3; i++) pass(100 * kSecond); // start timeouts, close after, grace
     EXPECT_TRUE(paths_.idle());
     EXPECT_TRUE(streams_.empty());
+    EXPECT_TRUE(held_.empty());
+    EXPECT_TRUE(commands_.empty()) << "no command outlives what it is for";
+    EXPECT_EQ(paths_.next_deadline(), std::nullopt);
   }
 
 private:
@@ -49,13 +63,13 @@ private:
     media::StreamDescription description;
     description.tracks.emplace_back().clock_rate = 90000;
     request_ = ++next_request_;
-    answers_ = 0;
-    switch (below(8)) {
+    switch (below(11)) {
     case 0:
-      asks(FromWorker{slot, control::Describe{request_, path, ""}});
+      asks(FromWorker{slot, control::Describe{.request = request_, .path = path}});
       break;
     case 1:
-      asks(FromWorker{slot, control::Publish{request_, id, path, "", description}});
+      asks(FromWorker{slot,
+                      control::Publish{.request = request_, .session = id, .path = path, .description = description}});
       break;
     case 2:
       asks(FromWorker{slot, control::Record{request_, id}}, id);
@@ -65,7 +79,8 @@ private:
       break;
     case 4:
     case 5:
-      asks(FromWorker{slot, control::Read{request_, id, path, ""}});
+      if (!reads_held_.contains(id)) // its connection waits for the answer
+        asks(FromWorker{slot, control::Read{.request = request_, .session = id, .path = path}}, 0, id);
       break;
     case 6:
       release(slot, id);
@@ -73,15 +88,47 @@ private:
     case 7:
       below(5) == 0 ? lose(slot) : release(slot, id);
       break;
+    case 8:
+      below(2) == 0 ? apply(FromWorker{slot, control::Playing{id}})
+                    : apply(FromWorker{slot, control::ReaderPaused{id}});
+      break;
+    case 9:
+      pass(static_cast<Nanoseconds>(below(6)) * kSecond);
+      break;
+    case 10:
+      rules_.variant = static_cast<uint32_t>(below(1000));
+      apply(RulesChanged{});
+      break;
     }
     EXPECT_EQ(streams_.size(), paths_.streams());
   }
 
-  void asks(const Event &event, SessionId recording = 0) {
+  // Answered once, at once or later.
+  void asks(const Event &event, SessionId recording = 0, SessionId reading = 0) {
     recording_ = recording;
+    held_.emplace(request_, std::get<FromWorker>(event).slot);
+    if (reading != 0) reads_held_[reading] = request_;
     apply(event);
-    EXPECT_EQ(answers_, 1);
+    EXPECT_TRUE(recording == 0 || !held_.contains(request_));
     recording_ = 0;
+  }
+  void pass(Nanoseconds time) {
+    now_ += time;
+    apply(TimePassed{});
+    EXPECT_TRUE(!paths_.next_deadline() || *paths_.next_deadline() > now_);
+  }
+  void answered(SlotIndex slot, RequestId request) {
+    auto found = held_.find(request);
+    ASSERT_NE(found, held_.end()) << "answered twice, or never asked";
+    EXPECT_EQ(found->second, slot);
+    held_.erase(found);
+    std::erase_if(reads_held_, [&](const auto &read) { return read.second == request; });
+  }
+  void drop_held(SessionId id) {
+    auto found = reads_held_.find(id);
+    if (found == reads_held_.end()) return;
+    held_.erase(found->second);
+    reads_held_.erase(found);
   }
   void pause(SlotIndex slot, SessionId id) {
     for (auto &[stream, opened] : streams_)
@@ -91,18 +138,23 @@ private:
   }
   void release(SlotIndex slot, SessionId id) {
     for (auto &[stream, opened] : streams_) opened.readers.erase(id);
+    drop_held(id);
     apply(FromWorker{slot, control::Release{id}});
     for (auto &[stream, opened] : streams_) EXPECT_NE(opened.publisher, id);
   }
   void lose(SlotIndex slot) {
     for (auto &[stream, opened] : streams_)
       std::erase_if(opened.readers, [&](SessionId id) { return (id & 63) == slot; });
+    std::erase_if(held_, [&](const auto &held) { return held.second == slot; });
+    std::erase_if(reads_held_, [&](const auto &read) { return (read.first & 63) == slot; });
+    for (auto &[stream, opened] : streams_)
+      if ((opened.publisher & 63) == slot) opened.publisher = 0; // it may come back
     apply(WorkerGone{slot});
-    for (auto &[stream, opened] : streams_) EXPECT_NE(opened.publisher & 63, slot);
+    for (auto &[stream, opened] : streams_) EXPECT_TRUE(opened.publisher != 0 || opened.ready);
   }
 
   void apply(const Event &event) {
-    for (const Effect &effect : paths_.on_event(event)) std::visit([&](const auto &e) { on(e); }, effect);
+    for (const Effect &effect : paths_.on_event(event, now_)) std::visit([&](const auto &e) { on(e); }, effect);
     for (const auto &[id, opened] : streams_) {
       std::set<SlotIndex> slots;
       for (SessionId reader : opened.readers) slots.insert(reader & 63);
@@ -112,8 +164,13 @@ private:
   }
 
   void on(const OpenStream &open) {
-    answers_++;
-    EXPECT_EQ(open.request, request_);
+    answered(open.slot, open.request);
+    if (open.continues) {
+      ASSERT_TRUE(streams_.contains(open.stream));
+      EXPECT_EQ(streams_[open.stream].publisher, 0U) << "one writer at a time";
+      streams_[open.stream].publisher = open.session;
+      return;
+    }
     for (const auto &[id, opened] : streams_) {
       EXPECT_NE(opened.path, open.path) << "one owner at a time";
       EXPECT_NE(opened.publisher, open.session);
@@ -122,8 +179,7 @@ private:
     streams_[open.stream] = {open.path, open.session, false, {}, {}};
   }
   void on(const GrantRead &grant) {
-    answers_++;
-    EXPECT_EQ(grant.request, request_);
+    answered(grant.slot, grant.request);
     ASSERT_TRUE(streams_.contains(grant.stream));
     EXPECT_TRUE(streams_[grant.stream].ready);
     streams_[grant.stream].readers.insert(grant.session);
@@ -137,10 +193,16 @@ private:
     streams_.erase(close.stream);
   }
   void on(const Log &) {}
+  void on(const RunCommand &command) { EXPECT_TRUE(commands_.insert(command.number).second); }
+  void on(const EndCommand &command) { EXPECT_EQ(commands_.erase(command.number), 1U); }
   void on(const Send &send) {
     if (const auto *kick = std::get_if<control::Kick>(&send.message)) return on_kick(send.slot, *kick);
     if (std::holds_alternative<control::StreamEnded>(send.message)) return;
-    answers_++;
+    std::visit(
+        [&](const auto &message) {
+          if constexpr (requires { message.request; }) answered(send.slot, message.request);
+        },
+        send.message);
     EXPECT_TRUE(any_ready() || !std::holds_alternative<control::Described>(send.message));
     if (!std::holds_alternative<control::Recorded>(send.message)) return;
     bool owns = false;
@@ -167,7 +229,10 @@ private:
   std::mt19937 random_;
   RequestId request_ = 0, next_request_ = 0;
   SessionId recording_ = 0;
-  int answers_ = 0;
+  Nanoseconds now_ = kSecond;
+  std::map<RequestId, SlotIndex> held_;
+  std::map<SessionId, RequestId> reads_held_;
+  std::set<CommandNumber> commands_;
 };
 
 TEST(Paths, KeepsItsInvariantsOverRandomSequences) {

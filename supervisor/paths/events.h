@@ -1,0 +1,115 @@
+// What the state machine of paths is told, and what it wants done.
+#pragma once
+
+#include "common/base/log.h"
+#include "ipc/control/messages.h"
+#include "supervisor/paths/rules.h"
+
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace sluice::paths {
+
+using control::RequestId;
+using control::SessionId;
+using control::StreamId;
+using SlotIndex = uint16_t;     // of the worker that an event comes from, an effect goes to
+using CommandNumber = uint64_t; // of a running command; never reused, 0 = none
+
+// --- events ---
+
+// A request of the worker in `slot`, whose client was authorised. Of the messages those that concern paths:
+// Describe, Publish, Record, PublisherPaused, Read, Playing, ReaderPaused, Release, DescriptionChanged.
+struct FromWorker {
+  SlotIndex slot = 0;
+  control::Message message;
+};
+// The worker of a slot died: its sessions are over.
+struct WorkerGone {
+  SlotIndex slot = 0;
+};
+// An OpenStream or GrantRead could not be carried out.
+struct GrantFailed {
+  SlotIndex slot = 0;
+  RequestId request = 0;
+  SessionId session = 0;
+  std::string reason;
+};
+// The configuration is another one, or is there for the first time.
+struct RulesChanged {};
+// next_deadline() has come.
+struct TimePassed {};
+using Event = std::variant<FromWorker, WorkerGone, GrantFailed, RulesChanged, TimePassed>;
+
+// --- effects, to be carried out in order ---
+
+struct Send {
+  SlotIndex slot = 0;
+  control::Message message;
+};
+// Make the stream's ring, or hand on the one there is to its new writer, and answer with PublishGranted, read-write.
+struct OpenStream {
+  SlotIndex slot = 0;
+  RequestId request = 0;
+  SessionId session = 0;
+  StreamId stream = 0;
+  std::string path;
+  media::StreamDescription description;
+  Nanoseconds coalesce = 0, merge = 0;
+  bool continues = false; // the ring is there; its former writer is dead
+};
+// Answer with ReadGranted, read-only.
+struct GrantRead {
+  SlotIndex slot = 0;
+  RequestId request = 0;
+  SessionId session = 0;
+  StreamId stream = 0;
+};
+// The slot has its first reader of the stream, or none any more.
+struct Subscribe {
+  StreamId stream = 0;
+  SlotIndex slot = 0;
+};
+struct Unsubscribe {
+  StreamId stream = 0;
+  SlotIndex slot = 0;
+};
+// The ring is not needed any more.
+struct CloseStream {
+  StreamId stream = 0;
+};
+
+enum class Hook : uint8_t { OnInit, OnDemand, OnReady, OnRead };
+struct RunCommand {
+  CommandNumber number = 0;
+  Hook hook = Hook::OnInit;
+  std::string path;
+  uint32_t log_id = 0; // of the session, with OnRead
+  CommandRule rule;
+  std::vector<std::string> groups;
+};
+struct EndCommand {
+  CommandNumber number = 0;
+};
+
+struct Log {
+  std::string path, text; // "[path x] text"
+  LogLevel level = LogLevel::Info;
+};
+using Effect =
+    std::variant<Send, OpenStream, GrantRead, Subscribe, Unsubscribe, CloseStream, RunCommand, EndCommand, Log>;
+using Effects = std::vector<Effect>;
+
+// --- what there is, for the API ---
+
+struct PathInfo {
+  enum class Source : uint8_t { None, Session, Redirect };
+  std::string name, entry;
+  Source source = Source::None;
+  uint32_t publisher_log_id = 0; // of Source::Session; 0 while it is awaited
+  bool ready = false;
+  std::vector<uint32_t> reader_log_ids;
+};
+
+} // namespace sluice::paths

@@ -1,0 +1,266 @@
+// What becomes of paths: created and closed, ready and not, on demand, under a changed configuration.
+#include "supervisor/paths/paths.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace sluice::paths {
+namespace {
+
+const std::string kTerminated = "terminated";
+
+} // namespace
+
+Paths::NamedPath &Paths::create_path(const std::string &name, PathRules rules) {
+  NamedPath &path = *paths_.emplace(name, Path{}).first;
+  path.second.rules = std::move(rules);
+  effects_.push_back(Log{name, "created", LogLevel::Debug});
+  run(path.second.init_command, Hook::OnInit, path, path.second.rules.on_init);
+  unused_.push_back(name);
+  return path;
+}
+
+// All of it ends; the path itself is for the caller to erase.
+void Paths::close_path(NamedPath &path, const std::string &reason) {
+  for (const Held &held : take_held(path.second))
+    refuse(held.slot, held.request, control::Refusal::BadRequest, kTerminated);
+  if (path.second.stream != 0) kick_publisher(path.second.stream);
+  stop_demand(path.second);
+  end(path.second.init_command);
+  effects_.push_back(Log{path.first, "destroyed (" + reason + ")", LogLevel::Debug});
+}
+
+void Paths::sweep() {
+  for (const std::string &name : std::exchange(unused_, {})) {
+    auto found = paths_.find(name);
+    if (found == paths_.end()) continue;
+    const Path &path = found->second;
+    if (path.rules.permanent || path.stream != 0 || !path.held.empty() || path.demand != Demand::Initial) continue;
+    close_path(*found, "not in use");
+    paths_.erase(found);
+  }
+}
+
+// --- on demand ---
+
+void Paths::hold(NamedPath &named, const Held &request) {
+  Path &path = named.second;
+  if (path.held.size() >= kMaxHeld)
+    return refuse(request.slot, request.request, control::Refusal::Unavailable,
+                  "too many requests wait for path '" + named.first + "'");
+  if (path.demand == Demand::Initial) {
+    run(path.demand_command, Hook::OnDemand, named, path.rules.on_demand);
+    path.demand = Demand::Waiting;
+    set_deadline(path.deadline, now_ + path.rules.start_timeout);
+  }
+  path.held.push_back(request);
+  held_++;
+}
+
+std::vector<Paths::Held> Paths::take_held(Path &path) {
+  held_ -= path.held.size();
+  return std::exchange(path.held, {});
+}
+
+void Paths::stop_demand(Path &path) {
+  end(path.demand_command);
+  path.demand = Demand::Initial;
+  set_deadline(path.deadline, std::nullopt);
+}
+
+void Paths::become_ready(NamedPath &named) {
+  Path &path = named.second;
+  Stream &stream = streams_.at(path.stream);
+  stream.ready = true;
+  if (path.demand == Demand::Waiting) {
+    path.demand = Demand::Closing;
+    set_deadline(path.deadline, now_ + path.rules.close_after);
+  }
+  for (const Held &held : take_held(path)) {
+    if (held.session != 0)
+      grant_read(named, held);
+    else
+      effects_.push_back(Send{held.slot, control::Described{held.request, stream.description}});
+  }
+  run(path.ready_command, Hook::OnReady, named, path.rules.on_ready);
+}
+
+void Paths::become_not_ready(NamedPath &named) {
+  Path &path = named.second;
+  streams_.at(path.stream).ready = false;
+  end(path.ready_command);
+  if (path.demand == Demand::Ready || path.demand == Demand::Closing) stop_demand(path);
+  unused_.push_back(named.first);
+}
+
+// --- the end of streams ---
+
+void Paths::kick_publisher(StreamId id) {
+  const Stream &stream = streams_.at(id);
+  if (stream.publisher != 0) {
+    sessions_.at(stream.publisher).role = Role::Displaced;
+    effects_.push_back(Send{stream.slot, control::Kick{stream.publisher, kTerminated}});
+  }
+  end_stream(id);
+}
+
+void Paths::kick_readers(StreamId id, Stream &stream) {
+  for (SessionId reader : std::exchange(stream.readers, {})) {
+    Session &session = sessions_.at(reader);
+    end(session.read_command);
+    effects_.push_back(Send{session.slot, control::Kick{reader, kTerminated}});
+    forget_session(reader);
+  }
+  for (const auto &[slot, count] : std::exchange(stream.readers_by_slot, {})) effects_.push_back(Unsubscribe{id, slot});
+}
+
+void Paths::end_stream(StreamId id) {
+  Stream &stream = streams_.at(id);
+  NamedPath &path = path_of(stream);
+  if (stream.ready) become_not_ready(path);
+  std::set<SlotIndex> slots{stream.slot};
+  for (const auto &[slot, count] : stream.readers_by_slot) slots.insert(slot);
+  kick_readers(id, stream);
+  for (SlotIndex slot : slots) effects_.push_back(Send{slot, control::StreamEnded{id}});
+  effects_.push_back(CloseStream{id});
+  path.second.stream = 0;
+  unused_.push_back(path.first);
+  deadlines_changed_ |= stream.return_deadline.has_value();
+  streams_.erase(id);
+}
+
+// --- time ---
+
+void Paths::set_deadline(std::optional<Nanoseconds> &deadline, std::optional<Nanoseconds> value) {
+  deadlines_changed_ |= deadline != value;
+  deadline = value;
+}
+
+std::optional<Nanoseconds> Paths::next_deadline() {
+  if (!std::exchange(deadlines_changed_, false)) return next_deadline_;
+  next_deadline_.reset();
+  auto consider = [&](std::optional<Nanoseconds> deadline) {
+    if (deadline) next_deadline_ = std::min(next_deadline_.value_or(*deadline), *deadline);
+  };
+  for (const auto &[name, path] : paths_) consider(path.deadline);
+  for (const auto &[id, stream] : streams_) consider(stream.return_deadline);
+  return next_deadline_;
+}
+
+void Paths::on_time() {
+  for (NamedPath &named : paths_) {
+    Path &path = named.second;
+    if (!path.deadline || *path.deadline > now_) continue;
+    for (const Held &held : take_held(path))
+      refuse(held.slot, held.request, control::Refusal::BadRequest,
+             "source of path '" + named.first + "' has timed out");
+    if (path.stream != 0) kick_publisher(path.stream);
+    stop_demand(path);
+    unused_.push_back(named.first);
+  }
+  std::vector<StreamId> overdue;
+  for (const auto &[id, stream] : streams_)
+    if (stream.return_deadline && *stream.return_deadline <= now_) overdue.push_back(id);
+  for (StreamId id : overdue) {
+    effects_.push_back(Log{streams_.at(id).path, "the publisher whose worker failed did not return"});
+    end_stream(id);
+  }
+}
+
+// --- the configuration ---
+
+void Paths::on_rules_changed() {
+  for (auto it = paths_.begin(); it != paths_.end();) {
+    auto rules = rules_.rules_for(it->first);
+    if (rules) {
+      change_rules(*it, std::move(*rules));
+      ++it;
+    } else {
+      close_path(*it, kTerminated);
+      it = paths_.erase(it);
+    }
+  }
+  for (const std::string &name : rules_.permanent_paths()) {
+    if (paths_.contains(name)) continue;
+    if (auto rules = rules_.rules_for(name)) create_path(name, std::move(*rules));
+  }
+}
+
+// What changed is applied to what it concerns: sources at once, commands that run are replaced (but for runOnDemand,
+// whose readers would go: it stays until it is stopped), all else counts from the next request on.
+void Paths::change_rules(NamedPath &named, PathRules rules) {
+  Path &path = named.second;
+  unused_.push_back(named.first);
+  if (path.rules == rules) return;
+  if (path.rules.source != rules.source) {
+    close_path(named, kTerminated);
+    path.rules = std::move(rules);
+    effects_.push_back(Log{named.first, "created", LogLevel::Debug});
+    run(path.init_command, Hook::OnInit, named, path.rules.on_init);
+    return;
+  }
+  PathRules before = std::exchange(path.rules, std::move(rules));
+  auto replaced = [&](CommandRule PathRules::*command) {
+    return before.*command != path.rules.*command || before.groups != path.rules.groups;
+  };
+  if (replaced(&PathRules::on_init)) {
+    end(path.init_command);
+    run(path.init_command, Hook::OnInit, named, path.rules.on_init);
+  }
+  Stream *stream = stream_of(path);
+  if (stream == nullptr) return;
+  change_stream_settings(path, before);
+  if (stream->ready && replaced(&PathRules::on_ready)) {
+    end(path.ready_command);
+    run(path.ready_command, Hook::OnReady, named, path.rules.on_ready);
+  }
+  if (!replaced(&PathRules::on_read)) return;
+  for (SessionId reader : stream->readers) {
+    Session &session = sessions_.at(reader);
+    end(session.read_command);
+    if (session.playing) run(session.read_command, Hook::OnRead, named, path.rules.on_read, session.log_id);
+  }
+}
+
+void Paths::change_stream_settings(const Path &path, const PathRules &before) {
+  const PathRules &rules = path.rules;
+  const Stream &stream = streams_.at(path.stream);
+  if (stream.publisher == 0) return; // told when it is back
+  if (before.write_coalesce == rules.write_coalesce && before.write_merge == rules.write_merge) return;
+  effects_.push_back(Send{stream.slot, control::StreamSettings{path.stream, rules.write_coalesce, rules.write_merge}});
+}
+
+// --- commands ---
+
+void Paths::run(CommandNumber &running, Hook hook, NamedPath &path, const CommandRule &rule, uint32_t log_id) {
+  if (rule.command.empty()) return;
+  running = next_command_++;
+  effects_.push_back(RunCommand{running, hook, path.first, log_id, rule, path.second.rules.groups});
+}
+
+void Paths::end(CommandNumber &running) {
+  if (running != 0) effects_.push_back(EndCommand{running});
+  running = 0;
+}
+
+std::vector<PathInfo> Paths::list() const {
+  std::vector<PathInfo> infos;
+  infos.reserve(paths_.size());
+  for (const auto &[name, path] : paths_) {
+    PathInfo info;
+    info.name = name;
+    info.entry = path.rules.entry;
+    if (path.rules.source == SourceKind::Redirect) info.source = PathInfo::Source::Redirect;
+    if (path.stream != 0) {
+      const Stream &stream = streams_.at(path.stream);
+      info.source = PathInfo::Source::Session;
+      if (stream.publisher != 0) info.publisher_log_id = sessions_.at(stream.publisher).log_id;
+      info.ready = stream.ready;
+      for (SessionId reader : stream.readers) info.reader_log_ids.push_back(sessions_.at(reader).log_id);
+    }
+    infos.push_back(std::move(info));
+  }
+  return infos;
+}
+
+} // namespace sluice::paths
