@@ -2,6 +2,7 @@
 
 #include "common/base/check.h"
 #include "common/base/log.h"
+#include "common/base/secret.h"
 #include "workers/rtsp/protocol/interleaved.h"
 #include "workers/rtsp/protocol/sdp.h"
 #include "workers/rtsp/publisher.h"
@@ -17,7 +18,6 @@
 namespace sluice::rtsp {
 namespace {
 
-constexpr const char *kChanged = "session was changed by another connection"; // while the supervisor was asked
 constexpr Nanoseconds kIdleTimeout = 60 * kSecond; // of a connection that plays and records nothing
 
 static_assert(shm::kLargeBufferBytes + 1024 <= control::kMaxMessageBytes); // hand_over()
@@ -34,18 +34,6 @@ PeerAddress to_peer_address(const loop::SocketAddress &address) {
   return peer;
 }
 
-RefusalKind to_refusal_kind(control::Refusal refusal) {
-  switch (refusal) {
-  case control::Refusal::BadRequest:
-    return RefusalKind::BadRequest;
-  case control::Refusal::NoPublisher:
-    return RefusalKind::NoPublisher;
-  case control::Refusal::Unavailable:
-    return RefusalKind::Unavailable;
-  }
-  return RefusalKind::BadRequest;
-}
-
 } // namespace
 
 Connection::Connection(Server &server, shm::ConnectionRecord &record, const loop::SocketAddress &peer)
@@ -60,6 +48,7 @@ Connection::Connection(Server &server, shm::ConnectionRecord &record, const loop
 }
 
 Connection::~Connection() {
+  if (reported_) server_.supervisor().send(control::Closed{.connection = id()});
   poll_.watch(0);
   record_.state.store(shm::RecordState::Closing, std::memory_order_release); // before the number can be reused
   ::close(record_.fd);
@@ -94,7 +83,7 @@ void Connection::on_poll(int, int events) {
 void Connection::update_watch() {
   int events = 0;
   bool reads = phase_ == Phase::Open || phase_ == Phase::Lingering;
-  if (reads && !input_paused_) events |= loop::Poll::kReadable;
+  if (reads && !input_paused_ && !stalled_) events |= loop::Poll::kReadable;
   if (output_pending() || wants_writable_) events |= loop::Poll::kWritable;
   poll_.watch(events);
 }
@@ -110,17 +99,29 @@ bool Connection::make_input_room() {
   if (buffer.size() >= wanted) return false; // the largest there is
   using Claim = shm::TableAllocator::Claim;
   shm::BufferId larger = allocator.take_buffer(wanted, publishes ? Claim::Reserved : Claim::Ordinary);
+  if (larger == 0 && publishes && buffer.empty()) larger = allocator.take_buffer(shm::kSmallBufferBytes);
   if (larger == 0) return false;
   MutableBytes target = allocator.table().buffer(larger);
   std::copy(buffer.begin(), buffer.end(), target.begin());
+  wipe(buffer); // credentials may be in it
   allocator.give_back(record_.input);
   record_.input = larger;
   return true;
 }
 
+// A larger buffer would help, if there were one.
+bool Connection::could_be_larger() {
+  return server_.allocator().table().buffer(record_.input).size() < shm::kLargeBufferBytes;
+}
+
 void Connection::receive() {
-  if (phase_ != Phase::Open || input_paused_) return;
-  if (!make_input_room()) return close("request too large, or no input buffer left");
+  if (phase_ != Phase::Open || input_paused_ || stalled_) return;
+  if (!make_input_room()) {
+    if (Session *mine = session(); mine == nullptr || mine->publisher() == nullptr || !could_be_larger())
+      return close("request too large, or no input buffer left");
+    input_paused_ = awaits_buffer_ = true; // on_second() tries again
+    return update_watch();
+  }
   MutableBytes buffer = server_.allocator().table().buffer(record_.input);
   ssize_t count =
       ::recv(record_.fd, buffer.data() + record_.input_length, buffer.size() - record_.input_length, MSG_DONTWAIT);
@@ -149,7 +150,7 @@ void Connection::take_over_input(Bytes unread, uint64_t received_bytes) {
 void Connection::process_input() {
   Bytes input = server_.allocator().table().buffer(record_.input).first(record_.input_length);
   size_t done = 0;
-  while (phase_ == Phase::Open && !input_paused_ && done < input.size()) {
+  while (phase_ == Phase::Open && !input_paused_ && !stalled_ && done < input.size()) {
     consumed_this_turn_ = done;
     auto consumed = process_item(input.subspan(done));
     if (!consumed) break;
@@ -169,6 +170,7 @@ void Connection::consume(size_t bytes) {
   CHECK(bytes <= record_.input_length);
   auto kept = buffer.subspan(bytes, record_.input_length - bytes);
   std::copy(kept.begin(), kept.end(), buffer.begin());
+  if (std::exchange(wipe_input_, false)) wipe(buffer.subspan(kept.size(), bytes));
   record_.input_length -= static_cast<uint32_t>(bytes);
   if (record_.input_length == 0) server_.allocator().give_back(record_.input);
 }
@@ -220,6 +222,11 @@ std::optional<size_t> Connection::process_request(Bytes input) {
     return std::nullopt;
   }
   if (!*parsed) return std::nullopt;
+  if (server_.supervisor().congested()) {
+    stalled_ = true;
+    server_.wait_for_channel(*this);
+    return std::nullopt; // to be parsed again
+  }
   shared.hint = {};
   had_request_ = true;
   request_bytes_ = (*parsed)->consumed;
@@ -236,6 +243,13 @@ void Connection::discard_input() {
   server_.retire(*this);
 }
 
+void Connection::on_channel_room() {
+  if (!std::exchange(stalled_, false)) return;
+  last_input_ns_ = server_.event_loop().now();
+  if (phase_ == Phase::Open) process_input();
+  if (phase_ != Phase::Retired) update_watch();
+}
+
 void Connection::pause_input() {
   input_paused_ = true;
   update_watch();
@@ -249,201 +263,7 @@ void Connection::resume_input() {
   if (phase_ != Phase::Retired) update_watch();
 }
 
-// --- requests ---
-
-void Connection::handle(ParsedRequest &parsed) {
-  request_ = std::move(parsed.request);
-  if (state().session != 0 && session() == nullptr) state().session = 0; // it ended meanwhile
-  uint32_t wire_id = session_id_of(*request_, state());
-  if (log_enabled(LogLevel::Debug))
-    log(LogLevel::Debug, "[RTSP] [conn {}] [c->s] {} {}", peer_text_, request_->method_name, request_->url_text);
-  uint16_t owner = shm::slot_of_session(wire_id);
-  if (wire_id != 0 && state().session == 0 && owner != server_.slot() && owner < server_.slots())
-    return hand_over(wire_id);
-  Session *named = server_.find_session(wire_id);
-  server_.note_blame(named);
-  if (named != nullptr) named->keep_alive(server_.event_loop().now());
-  perform(decide(*request_, state(), named != nullptr ? &named->state() : nullptr, server_.facts()));
-}
-
-// The connection goes to the slot that owns the session, with all input from this request on.
-void Connection::hand_over(uint32_t wire_id) {
-  if (output_pending()) return close("session of another worker named while replies are unread");
-  // What stands before the request was consumed by this turn already, but not yet cut off.
-  MutableBytes buffer = server_.allocator().table().buffer(record_.input).first(record_.input_length);
-  control::HandOver message{.slot = shm::slot_of_session(wire_id),
-                            .session = wire_id,
-                            .received_bytes = record_.received_bytes.load(std::memory_order_relaxed),
-                            .unread = {}};
-  Bytes unread = Bytes(buffer).subspan(consumed_this_turn_);
-  message.unread.assign(unread.begin(), unread.end());
-  int fd = record_.fd;
-  server_.supervisor().send(message, {&fd, 1});
-  phase_ = Phase::Retired; // the descriptor's copy goes on elsewhere
-  log(LogLevel::Debug, "[RTSP] [conn {}] handed over to worker {}", peer_text_, message.slot);
-  server_.retire(*this);
-}
-
-void Connection::perform(Decision decision) {
-  struct Visitor {
-    Connection &self;
-
-    void operator()(Reply &reply) { self.perform_reply(reply); }
-    void operator()(AskDescribe &d) { self.ask(control::Describe{.path = d.path, .client = self.peer_text_}); }
-    void operator()(BeginPublish &d) { self.begin_publish(std::move(d)); }
-    void operator()(BeginRead &d) { self.begin_read(std::move(d)); }
-    void operator()(SetupTrack &d) { self.set_up_track(d); }
-    void operator()(StartPlay &) { self.start_play(); }
-    void operator()(StartRecord &) { self.ask(control::Record{.session = self.session()->id()}); }
-    void operator()(PauseMedia &d) { self.pause_media(d); }
-    void operator()(EndSession &) { self.end_session(); }
-  };
-  decision_ = std::move(decision);
-  std::visit(Visitor{*this}, *decision_);
-}
-
-void Connection::ask(control::Message message) {
-  control::RequestId request = server_.ask(*this);
-  std::visit(
-      [&](auto &m) {
-        if constexpr (requires { m.request; }) m.request = request;
-      },
-      message);
-  phase_ = Phase::Asking;
-  update_watch();
-  server_.supervisor().send(message);
-}
-
-void Connection::perform_reply(Reply &reply) {
-  if (reply.needs_session) {
-    Session *created = server_.create_session(*this);
-    if (created == nullptr) return finish(unavailable(*request_, "maxSessions reached"));
-    add_session(reply, created->state());
-  }
-  finish(std::move(reply));
-}
-
-Session *Connection::session_or_new() {
-  Session *mine = session();
-  return mine != nullptr ? mine : server_.create_session(*this);
-}
-
-void Connection::begin_publish(BeginPublish &&decision) {
-  Session *publisher = session_or_new();
-  if (publisher == nullptr) return finish(unavailable(*request_, "maxSessions reached"));
-  control::Publish message{
-      .session = publisher->id(), .path = decision.path, .client = peer_text_, .description = decision.description};
-  ask(std::move(message));
-}
-
-void Connection::begin_read(BeginRead &&decision) {
-  Session *reader = session_or_new();
-  if (reader == nullptr) return finish(unavailable(*request_, "maxSessions reached"));
-  ask(control::Read{.session = reader->id(), .path = decision.path, .client = peer_text_});
-}
-
-void Connection::set_up_track(const SetupTrack &decision) {
-  Session *mine = session();
-  if (decision.transport.lower == LowerTransport::Udp) {
-    auto opened = mine->open_udp(decision.track, *decision.transport.client_port,
-                                 decision.record ? Session::Direction::Record : Session::Direction::Play);
-    if (!opened) return finish(failed(*request_, opened.error().message));
-  }
-  std::optional<uint32_t> ssrc = decision.record ? std::nullopt : mine->ssrc_of(decision.track);
-  finish(track_set_up(*request_, decision, mine->state(), server_.facts(), ssrc));
-}
-
-void Connection::start_play() {
-  Session *mine = session();
-  bool already = mine->state().state == State::Play;
-  Reply reply = playing(*request_, state(), mine->state(), mine->rtp_info(server_.event_loop().now()));
-  bool starts = !already && mine->state().state == State::Play;
-  if (starts) mine->enter_play();
-  finish(std::move(reply));
-  if (starts && phase_ == Phase::Open) mine->start_play();
-}
-
-void Connection::pause_media(const PauseMedia &decision) {
-  Session *mine = session();
-  if (decision.was_recording) mine->stop_record();
-  if (decision.was_playing) mine->stop_play();
-  finish(paused(*request_, mine->state()));
-}
-
-void Connection::end_session() {
-  Session *mine = session();
-  Reply reply = torn_down(*request_, state(), mine->state());
-  mine->close(reply.reason, this);
-  finish(std::move(reply));
-}
-
-// --- answers of the supervisor ---
-
-void Connection::on_answer(control::Received &received) {
-  if (phase_ != Phase::Asking) return;
-  phase_ = Phase::Open;
-  Session *mine = session();
-  const Fd none;
-  const Fd &fd = received.descriptors.empty() ? none : received.descriptors.front();
-  if (const auto *described_as = std::get_if<control::Described>(&received.message)) {
-    finish(described(*request_, described_as->description));
-  } else if (const auto *refusal = std::get_if<control::Refused>(&received.message)) {
-    finish(refused(*request_, to_refusal_kind(refusal->refusal), refusal->reason));
-  } else if (mine == nullptr) {
-    finish(failed(*request_, "terminated")); // the session was kicked meanwhile
-  } else if (const auto *publish = std::get_if<control::PublishGranted>(&received.message)) {
-    on_granted(*publish, fd);
-  } else if (const auto *read = std::get_if<control::ReadGranted>(&received.message)) {
-    on_granted(*read, fd);
-  } else if (std::get_if<control::Recorded>(&received.message) != nullptr) {
-    finish(recording(*request_, state(), mine->state()));
-    if (phase_ == Phase::Open && mine->state().state == State::Record) mine->start_record();
-  }
-  if (phase_ != Phase::Open) return; // closed: its input is gone
-  consume(request_bytes_);
-  process_input();
-  if (phase_ != Phase::Retired) update_watch();
-}
-
-void Connection::on_granted(const control::PublishGranted &granted, const Fd &ring) {
-  const auto &decision = std::get<BeginPublish>(*decision_);
-  Session *mine = session();
-  if (mine->state().state != State::Initial) return finish(failed(*request_, kChanged));
-  if (auto result = mine->granted_publish(granted, ring.get(), decision.description); !result)
-    return finish(failed(*request_, result.error().message, Status::InternalServerError));
-  finish(publish_granted(*request_, decision, mine->state()));
-}
-
-void Connection::on_granted(const control::ReadGranted &granted, const Fd &ring) {
-  const auto &decision = std::get<BeginRead>(*decision_);
-  Session *mine = session();
-  if (mine->state().state != State::Initial) return finish(failed(*request_, kChanged));
-  auto stream = server_.enter_stream(granted.stream, ring.get());
-  if (!stream) return finish(failed(*request_, stream.error().message, Status::InternalServerError));
-  if (auto result = mine->granted_read(**stream); !result) {
-    return finish(failed(*request_, result.error().message, Status::InternalServerError));
-  }
-  size_t tracks = mine->track_count();
-  if (decision.track < tracks && decision.transport.lower == LowerTransport::Udp) {
-    auto opened = mine->open_udp(decision.track, *decision.transport.client_port, Session::Direction::Play);
-    if (!opened) return finish(failed(*request_, opened.error().message));
-  }
-  finish(read_granted(*request_, decision, mine->state(), tracks, server_.facts(), mine->ssrc_of(decision.track)));
-}
-
 // --- output ---
-
-void Connection::finish(Reply reply) {
-  ByteVector bytes;
-  serialise(reply.response, bytes);
-  if (log_enabled(LogLevel::Debug))
-    log(LogLevel::Debug, "[RTSP] [conn {}] [s->c] {} {}", peer_text_, static_cast<int>(reply.response.status),
-        reply.reason);
-  request_.reset();
-  decision_.reset();
-  if (!send(bytes)) return;
-  if (reply.close) close(reply.reason);
-}
 
 bool Connection::send(Bytes bytes) {
   shm::TableAllocator &allocator = server_.allocator();
@@ -471,6 +291,11 @@ bool Connection::send(Bytes bytes) {
   record_.output_end += static_cast<uint32_t>(bytes.size());
   if (queued == 0) flush_output();
   return phase_ == Phase::Open || phase_ == Phase::Asking;
+}
+
+void Connection::report(uint64_t token) {
+  reported_ = true;
+  server_.supervisor().send(control::Connected{.connection = id(), .token = token, .client = peer_text_});
 }
 
 void Connection::flush_output() {
@@ -521,9 +346,15 @@ void Connection::on_second(Nanoseconds now) {
     return server_.retire(*this);
   }
   if (phase_ == Phase::Retired) return;
+  if (phase_ == Phase::Delaying) {
+    if (now < delayed_until_ns_) return;
+    phase_ = Phase::Open;
+    return finish(*std::exchange(delayed_reply_, std::nullopt));
+  }
   if (blocked_since_ns_ != 0 && now - blocked_since_ns_ > settings.write_timeout_ns)
     return close("write timeout: the client does not read");
-  if (phase_ == Phase::Asking || input_paused_) return;
+  if (std::exchange(awaits_buffer_, false)) resume_input();
+  if (phase_ == Phase::Asking || phase_ == Phase::Retired || input_paused_ || stalled_) return;
   Session *mine = session();
   Nanoseconds silent = now - last_input_ns_;
   bool records = mine != nullptr && mine->state().state == State::Record && mine->state().tcp_connection == id();
@@ -545,11 +376,12 @@ void Connection::close(const std::string &reason) {
   if (phase_ == Phase::Lingering || phase_ == Phase::Retired) return;
   phase_ = Phase::Lingering;
   log(LogLevel::Info, "[RTSP] [conn {}] closed ({})", peer_text_, reason);
-  request_.reset();
-  decision_.reset();
+  forget_request();
+  delayed_reply_.reset();
+  wipe(server_.allocator().table().buffer(record_.input).first(record_.input_length));
   server_.allocator().give_back(record_.input);
   record_.input_length = 0;
-  wants_writable_ = input_paused_ = false;
+  wants_writable_ = input_paused_ = stalled_ = awaits_buffer_ = false;
   Nanoseconds wait = output_pending() ? server_.settings().write_timeout_ns : kLinger;
   linger_until_ns_ = server_.event_loop().now() + wait;
   if (Session *mine = session(); mine != nullptr && unlink(state(), mine->state())) mine->close("not in use", this);

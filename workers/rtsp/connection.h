@@ -38,9 +38,12 @@ public:
 
   // Bytes that arrived elsewhere, before anything is received here.
   void take_over_input(Bytes unread, uint64_t received_bytes);
+  // The supervisor is told that it is there; `token`: of a HandOver, or 0.
+  void report(uint64_t token);
   // The supervisor's answer to what the connection asked.
   void on_answer(control::Received &received);
   void on_second(Nanoseconds now);
+  void on_channel_room();
 
   // Queues bytes behind what is queued. False: no buffer is large enough; the connection closes.
   bool send(Bytes bytes);
@@ -61,6 +64,7 @@ private:
   enum class Phase : uint8_t {
     Open,
     Asking,    // a request waits for the supervisor; no further input is looked at
+    Delaying,  // the last reply waits for a while, since authentication failed too often
     Lingering, // closed for us; waits for output to leave and the client to close
     Retired,
   };
@@ -73,6 +77,7 @@ private:
 
   void receive();
   bool make_input_room();
+  bool could_be_larger();
   void process_input();
   // Bytes consumed from the input's front; empty: incomplete, or the connection waits or closes.
   std::optional<size_t> process_item(Bytes input);
@@ -88,14 +93,19 @@ private:
   void begin_publish(BeginPublish &&decision);
   void begin_read(BeginRead &&decision);
   void set_up_track(const SetupTrack &decision);
+  void finish_set_up();
+  void finish_read();
   void start_play();
   void pause_media(const PauseMedia &decision);
   void end_session();
-  void on_granted(const control::PublishGranted &granted, const Fd &ring);
+  void on_granted(const control::PublishGranted &granted, const std::vector<Fd> &rings);
   void on_granted(const control::ReadGranted &granted, const Fd &ring);
   Session *session();
   Session *session_or_new();
   void finish(Reply reply);
+  void answer_unauthorized(const control::Refused &refused);
+  control::Credentials credentials() const;
+  void forget_request();
   void hand_over(uint32_t wire_id);
   void ask(control::Message message);
 
@@ -105,6 +115,8 @@ private:
   std::string peer_text_;
   loop::Poll poll_;
   Phase phase_ = Phase::Open;
+  bool awaits_buffer_ = false; // its input is paused until an input buffer is free
+  bool stalled_ = false;       // its next request waits for room in the control channel
   bool input_paused_ = false, wants_writable_ = false, had_request_ = false;
   Nanoseconds last_input_ns_, last_input_wall_ns_ = 0, blocked_since_ns_ = 0, linger_until_ns_ = 0;
   Nanoseconds incomplete_since_ns_ = 0; // the input's front waits for its rest since then; 0: it does not
@@ -112,6 +124,10 @@ private:
   size_t request_bytes_ = 0;            // of it in the input buffer
   size_t consumed_this_turn_ = 0;       // of the input buffer's front, not cut off yet
   std::optional<Decision> decision_;    // that the supervisor was asked for
+  std::optional<Reply> delayed_reply_;
+  Nanoseconds delayed_until_ns_ = 0;
+  bool wipe_input_ = false; // the request that is being consumed held credentials
+  bool reported_ = false;   // the supervisor was told of the connection
 };
 
 } // namespace sluice::rtsp

@@ -16,10 +16,19 @@ constexpr std::string_view kCname = "sluice";
 } // namespace
 
 Result<std::unique_ptr<Publisher>> Publisher::create(Server &server, Listener &listener,
-                                                     const control::PublishGranted &granted, int ring_fd,
+                                                     const control::PublishGranted &granted,
+                                                     const std::vector<Fd> &rings,
                                                      const media::StreamDescription &description) {
-  shm::Mapping mapping = TRY(shm::Mapping::map_ring(ring_fd, shm::Access::ReadWrite));
-  ring::RingWriter writer = TRY(ring::RingWriter::resume(mapping.writable()));
+  if (rings.empty()) return Error{"a grant without a ring"};
+  shm::Mapping mapping = TRY(shm::Mapping::map_ring(rings[0].get(), shm::Access::ReadWrite));
+  auto resumed = ring::RingWriter::resume(mapping.writable());
+  shm::Mapping former; // of a predecessor that died before it continued in the newest generation
+  if (!resumed && rings.size() > 1) {
+    former = TRY(shm::Mapping::map_ring(rings[1].get(), shm::Access::ReadWrite));
+    ring::RingWriter old = TRY(ring::RingWriter::resume(former.writable()));
+    resumed = ring::RingWriter::continue_from(mapping.writable(), old);
+  }
+  ring::RingWriter writer = TRY(std::move(resumed));
   return std::unique_ptr<Publisher>(
       new Publisher(server, listener, granted, std::move(mapping), std::move(writer), description));
 }
@@ -42,8 +51,12 @@ Publisher::~Publisher() {
 }
 
 void Publisher::start(bool over_udp) {
+  // The ring's time goes on, also after a pause and where another publisher left it.
+  Nanoseconds start_pts = 0, now = server_.event_loop().now();
+  if (auto newest = writer_.newest_media())
+    start_pts = newest->pts_ns + std::max<Nanoseconds>(0, now - newest->arrival_ns);
   for (size_t i = 0; i < tracks_.size(); i++)
-    tracks_[i].receiver = std::make_unique<rtp::TrackReceiver>(description_.tracks[i], over_udp);
+    tracks_[i].receiver = std::make_unique<rtp::TrackReceiver>(description_.tracks[i], over_udp, start_pts);
   recording_ = true;
   next_report_ns_ = server_.event_loop().now() + kSecond;
 }
@@ -153,10 +166,16 @@ void Publisher::on_timer(loop::Timer &timer) {
 // --- size of the ring ---
 
 void Publisher::ask_for_room(Nanoseconds now) {
-  if (asked_for_room_ns_ != 0 && now - asked_for_room_ns_ < kGrowthPatience) return;
+  if (now < ask_again_ns_ || (asked_for_room_ns_ != 0 && now - asked_for_room_ns_ < kGrowthPatience)) return;
   uint64_t wanted = writer_.wanted_bytes(now, granted_.max_ring_bytes);
   asked_for_room_ns_ = wanted == 0 ? 0 : now;
   if (wanted != 0) server_.supervisor().send(control::RingTooSmall{.stream = granted_.stream, .wanted_bytes = wanted});
+}
+
+// Readers that fall behind lose what the ring can't hold; the publisher is not slowed down for them.
+void Publisher::keep_ring() {
+  asked_for_room_ns_ = 0;
+  ask_again_ns_ = server_.event_loop().now() + kGrowthPause;
 }
 
 bool Publisher::congested(Nanoseconds now) {
@@ -177,6 +196,11 @@ void Publisher::replace_ring(int fd) {
   asked_for_room_ns_ = 0;
   news_ = true;
   wake_readers();
+}
+
+void Publisher::change_settings(const control::StreamSettings &settings) {
+  granted_.coalesce_ns = settings.coalesce_ns;
+  granted_.merge_ns = settings.merge_ns;
 }
 
 // --- reports ---

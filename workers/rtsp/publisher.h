@@ -2,6 +2,7 @@
 // writeCoalesce allows, so that it leaves with the next picture. Owned by its Session.
 #pragma once
 
+#include "common/base/fd.h"
 #include "common/loop/loop.h"
 #include "common/rtp/track_receiver.h"
 #include "ipc/control/messages.h"
@@ -26,7 +27,7 @@ public:
   };
 
   static Result<std::unique_ptr<Publisher>> create(Server &server, Listener &listener,
-                                                   const control::PublishGranted &granted, int ring_fd,
+                                                   const control::PublishGranted &granted, const std::vector<Fd> &rings,
                                                    const media::StreamDescription &description);
   ~Publisher() override;
 
@@ -46,12 +47,15 @@ public:
   bool congested(Nanoseconds now);
   void on_second(Nanoseconds now);
   void replace_ring(int fd);
+  void keep_ring(); // no larger one is to be had for now
+  void change_settings(const control::StreamSettings &settings);
 
   uint64_t lost() const;
 
 private:
   static constexpr Nanoseconds kReportInterval = 10 * kSecond;
-  static constexpr Nanoseconds kGrowthPatience = kSecond; // for an answer to RingTooSmall
+  static constexpr Nanoseconds kGrowthPatience = kSecond;   // for an answer to RingTooSmall
+  static constexpr Nanoseconds kGrowthPause = 10 * kSecond; // after a refusal
   static constexpr Nanoseconds kYoung = 250 * kMillisecond;
   static constexpr size_t kMaxInputBytes = 256 * 1024; // of one turn
 
@@ -86,6 +90,7 @@ private:
   bool news_ = false; // committed, and the readers not woken yet
   loop::Timer hold_timer_, deadline_timer_, growth_timer_;
   Nanoseconds asked_for_room_ns_ = 0; // 0: no request is outstanding
+  Nanoseconds ask_again_ns_ = 0;      // not before, after a refusal
   Nanoseconds next_report_ns_ = 0, last_arrival_ns_ = 0;
   uint32_t own_ssrc_;
   uint64_t input_position_ = 0;

@@ -6,6 +6,8 @@
 #include "workers/rtsp/publisher.h"
 #include "workers/rtsp/reader.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <cerrno>
 
@@ -15,24 +17,42 @@ Server::Server(loop::Loop &loop, Supervisor &supervisor, shm::SessionTable &tabl
     : loop_(loop), supervisor_(supervisor), parts_(std::move(parts)), allocator_(table), turn_end_(loop, *this),
       second_(loop, *this) {
   for (const Fd &fd : parts_.doorbells) doorbell_fds_.push_back(fd.get());
-  auto watch = [&](int fd) {
-    polls_.push_back(std::make_unique<loop::Poll>(loop_, fd, *this));
-    polls_.back()->watch(loop::Poll::kReadable);
-  };
-  if (settings().udp) {
-    rtp_base_ = loop::SocketAddress::parse(settings().rtp_address).value_or(loop::SocketAddress());
-    rtcp_base_ = loop::SocketAddress::parse(settings().rtcp_address).value_or(loop::SocketAddress());
-  }
-  for (const Fd &fd : parts_.udp_bases) {
-    udp_base_fds_.insert(fd.get());
-    watch(fd.get());
-  }
-  watch(doorbell_fds_[slot()]);
-  for (const Fd &fd : parts_.listeners) watch(fd.get());
+  doorbell_poll_ = std::make_unique<loop::Poll>(loop_, doorbell_fds_[slot()], *this);
+  doorbell_poll_->watch(loop::Poll::kReadable);
+  listen();
+  allocator_.set_max_large_bytes(settings().max_input_bytes);
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  max_descriptors_ = std::max<size_t>(limit.rlim_cur, 2 * kReservedDescriptors) - kReservedDescriptors;
   second_.start(kSecond, kSecond);
 }
 
 Server::~Server() = default;
+
+void Server::listen() {
+  polls_.clear();
+  udp_base_fds_.clear();
+  rtp_base_ = rtcp_base_ = {};
+  if (settings().udp) {
+    rtp_base_ = loop::SocketAddress::parse(settings().rtp_address).value_or(loop::SocketAddress());
+    rtcp_base_ = loop::SocketAddress::parse(settings().rtcp_address).value_or(loop::SocketAddress());
+  }
+  auto watch = [&](int fd) {
+    polls_.push_back(std::make_unique<loop::Poll>(loop_, fd, *this));
+    polls_.back()->watch(loop::Poll::kReadable);
+  };
+  for (const Fd &fd : parts_.udp_bases) {
+    udp_base_fds_.insert(fd.get());
+    watch(fd.get());
+  }
+  for (const Fd &fd : parts_.listeners) watch(fd.get());
+}
+
+// Whoever waits in a listener's queue is not sent away.
+void Server::stop_listening() {
+  for (const Fd &fd : parts_.listeners) accept_connections(fd.get());
+  polls_.clear();
+}
 
 ServerFacts Server::facts() const {
   const control::WorkerSettings &s = settings();
@@ -55,18 +75,23 @@ void Server::accept_connections(int listener) {
   for (int i = 0; i < kAcceptsPerTurn; i++) {
     Fd fd(::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!fd) {
-      if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
-        log(LogLevel::Error, "[RTSP] can't accept a connection: {}", os_error("accept").message);
-      return; // EAGAIN, or a connection that is gone again
+      if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+        log(LogLevel::Error, "[RTSP] can't accept connections for now: {}", os_error("accept").message);
+        accept_failed_ = true; // else the listeners would stay readable and keep the loop busy
+        for (auto &poll : polls_) poll->watch(0);
+      }
+      return; // or EAGAIN, or a connection that is gone again
     }
-    adopt(std::move(fd), {}, 0);
+    adopt(std::move(fd), nullptr);
   }
 }
 
-void Server::adopt(Fd fd, Bytes unread, uint64_t received_bytes) {
+// Accepted here, or handed over by another slot.
+void Server::adopt(Fd fd, const control::HandOver *from) {
   auto peer = loop::SocketAddress::peer_of(fd.get());
   if (!peer) return; // reset before we came to it
-  shm::ConnectionRecord *record = allocator_.take_connection();
+  bool full = connections_.size() >= settings().max_sessions || !has_descriptors(1);
+  shm::ConnectionRecord *record = full ? nullptr : allocator_.take_connection();
   if (record == nullptr) return refuse_connection(fd.get());
   loop::prepare_stream_socket(fd.get());
   record->fd = fd.release();
@@ -75,11 +100,15 @@ void Server::adopt(Fd fd, Bytes unread, uint64_t received_bytes) {
   auto connection = std::make_unique<Connection>(*this, *record, *peer);
   Connection &added = *connection;
   connections_.emplace(record->id, std::move(connection));
-  if (!unread.empty()) added.take_over_input(unread, received_bytes);
+  if (settings().reports_connections) added.report(from != nullptr ? from->token : 0);
+  if (from == nullptr) return;
+  added.state().failures = from->failures;
+  added.take_over_input(from->unread, from->received_bytes);
 }
 
 void Server::refuse_connection(int fd) {
-  log(LogLevel::Warn, "[RTSP] connection refused: maxSessions ({}) reached", settings().max_sessions);
+  log(LogLevel::Warn, "[RTSP] connection refused: maxSessions ({}) or the limit of descriptors reached",
+      settings().max_sessions);
   ByteVector bytes;
   serialise(Response{.status = Status::ServiceUnavailable, .cseq = "", .headers = {}, .body = ""}, bytes);
   (void)::send(fd, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL); // a courtesy; the close says it too
@@ -118,6 +147,7 @@ uint32_t Server::new_wire_id() {
 }
 
 Session *Server::create_session(Connection &connection) {
+  if (sessions_.size() >= settings().max_sessions) return nullptr;
   shm::SessionRecord *record = allocator_.take_session();
   if (record == nullptr) return nullptr;
   uint32_t wire_id = new_wire_id();
@@ -125,7 +155,9 @@ Session *Server::create_session(Connection &connection) {
   record->id = next_session_++ << 32 | wire_id;
   record->log_id = static_cast<uint32_t>(100'000'000 + secure_random() % 899'999'999);
   for (shm::MediaSocket &socket : record->sockets) socket.fd = -1;
-  auto session = std::make_unique<Session>(*this, *record, connection.peer_address());
+  auto local = loop::SocketAddress::local_of(connection.fd());
+  auto session =
+      std::make_unique<Session>(*this, *record, local ? *local : loop::SocketAddress(), connection.peer_address());
   rtsp::create_session(*new (record->protocol_state) SessionState, wire_id, connection.state());
   Session &created = *session;
   sessions_.emplace(wire_id, std::move(session));
@@ -161,6 +193,14 @@ void Server::on_message(control::Received &received) {
           if (fds.size() == 1) on_ring_replaced(message, fds[0]);
         } else if constexpr (std::is_same_v<T, control::HandOver>) {
           if (fds.size() == 1) on_handed_over(message, std::move(fds[0]));
+        } else if constexpr (std::is_same_v<T, control::Settings>) {
+          on_settings(message, fds);
+        } else if constexpr (std::is_same_v<T, control::RingKept>) {
+          if (Publisher *publisher = find_publisher(message.stream)) publisher->keep_ring();
+        } else if constexpr (std::is_same_v<T, control::StreamSettings>) {
+          if (Publisher *publisher = find_publisher(message.stream)) publisher->change_settings(message);
+        } else if constexpr (std::is_same_v<T, control::Drain>) {
+          drain();
         } else if constexpr (std::is_same_v<T, control::StreamEnded>) {
           // its sessions are kicked one by one
         } else if constexpr (requires { message.request; }) {
@@ -173,7 +213,7 @@ void Server::on_message(control::Received &received) {
 }
 
 void Server::on_handed_over(const control::HandOver &message, Fd fd) {
-  adopt(std::move(fd), message.unread, message.received_bytes);
+  adopt(std::move(fd), &message);
 }
 
 // One descriptor serves both: readers of this slot get to know the next generation before its writer goes on there.
@@ -183,9 +223,36 @@ void Server::on_ring_replaced(const control::RingReplaced &message, const Fd &fd
       log(LogLevel::Error, "[RTSP] new ring of a stream can't be used: {}", replaced.error().message);
     schedule_round(message.stream);
   }
+  if (Publisher *publisher = find_publisher(message.stream)) publisher->replace_ring(fd.get());
+}
+
+void Server::on_settings(control::Settings message, std::vector<Fd> &fds) {
+  if (fds.size() != size_t{message.listeners} + message.udp_bases)
+    return log(LogLevel::Error, "[RTSP] malformed settings ignored");
+  stop_listening();
+  parts_.welcome.settings = std::move(message.settings);
+  set_log_level(static_cast<LogLevel>(settings().log_level));
+  allocator_.set_max_large_bytes(settings().max_input_bytes);
+  parts_.listeners.clear();
+  parts_.udp_bases.clear();
+  for (Fd &fd : fds)
+    (parts_.listeners.size() < message.listeners ? parts_.listeners : parts_.udp_bases).push_back(std::move(fd));
+  draining_ = false;
+  listen();
+}
+
+Publisher *Server::find_publisher(control::StreamId stream) {
   for (auto &[id, session] : sessions_)
-    if (session->publisher() != nullptr && session->publisher()->stream() == message.stream)
-      return session->publisher()->replace_ring(fd.get());
+    if (session->publisher() != nullptr && session->publisher()->stream() == stream) return session->publisher();
+  return nullptr;
+}
+
+void Server::drain() {
+  stop_listening();
+  parts_.listeners.clear();
+  parts_.udp_bases.clear();
+  udp_base_fds_.clear();
+  draining_ = true;
 }
 
 void Server::on_kick(const control::Kick &message) {
@@ -253,8 +320,9 @@ void Server::drain_udp_base(int fd) {
     if (::recv(fd, scrap, sizeof scrap, MSG_DONTWAIT | MSG_TRUNC) < 0 && errno == EAGAIN) return;
 }
 
-Result<Fd> Server::connect_media_socket(bool rtcp, const loop::SocketAddress &peer, int receive_buffer_bytes) {
-  return loop::connect_udp(rtcp ? rtcp_base_ : rtp_base_, peer, receive_buffer_bytes);
+Result<Fd> Server::connect_media_socket(bool rtcp, const loop::SocketAddress &local, const loop::SocketAddress &peer,
+                                        int receive_buffer_bytes) {
+  return loop::connect_udp(rtcp ? rtcp_base_ : rtp_base_, local, peer, receive_buffer_bytes);
 }
 
 // --- time ---
@@ -283,7 +351,19 @@ void Server::on_timer(loop::Timer &) {
   for (auto &[id, connection] : connections_) connections.push_back(id);
   for (uint64_t id : connections)
     if (Connection *connection = find_connection(id)) connection->on_second(now);
+  if (std::exchange(accept_failed_, false) && accepting_)
+    for (auto &poll : polls_) poll->watch(loop::Poll::kReadable);
+  allocator_.give_back_idle_memory();
   scan_all_streams();
+}
+
+bool Server::has_descriptors(size_t more) const {
+  return connections_.size() + retired_connections_.size() + media_sockets_ + more <= max_descriptors_;
+}
+
+void Server::on_channel_room() {
+  for (uint64_t id : std::exchange(stalled_, {}))
+    if (Connection *connection = find_connection(id)) connection->on_channel_room();
 }
 
 void Server::shut_down() {

@@ -20,11 +20,15 @@
 
 namespace sluice::rtsp {
 
+class Publisher;
+
 // The control channel as the server uses it.
 class Supervisor {
 public:
   virtual ~Supervisor() = default;
   virtual void send(const control::Message &message, std::span<const int> descriptors = {}) = 0;
+  // Much waits to be sent: ask nothing more until on_channel_room().
+  virtual bool congested() const = 0;
 };
 
 struct ServerParts {
@@ -39,7 +43,10 @@ public:
   ~Server() override;
 
   void on_message(control::Received &received);
-  void shut_down(); // closes all sessions and connections in order
+  void on_channel_room(); // after congestion
+  void shut_down();       // closes all sessions and connections in order
+  // Nothing is accepted any more and nobody is left.
+  bool drained() const { return draining_ && empty(); }
   bool empty() const { return connections_.empty() && sessions_.empty(); }
 
   // --- for connections, sessions, publishers and readers ---
@@ -49,7 +56,7 @@ public:
   const control::WorkerSettings &settings() const { return parts_.welcome.settings; }
   ServerFacts facts() const;
   uint16_t slot() const { return parts_.welcome.slot; }
-  uint16_t slots() const { return parts_.welcome.slots; }
+  uint16_t slots() const { return parts_.welcome.settings.slots; }
   Supervisor &supervisor() { return supervisor_; }
   DatagramReceiver &datagrams() { return datagrams_; }
   void note_blame(const Session *session);
@@ -61,6 +68,13 @@ public:
   void retire(Connection &connection);
   void retire(Session &session);
 
+  // The connection's on_channel_room() is called when the control channel has room again.
+  void wait_for_channel(Connection &connection) { stalled_.push_back(connection.id()); }
+  // Whether so many more descriptors leave the reserve that messages need.
+  bool has_descriptors(size_t more) const;
+  void count_descriptors(ptrdiff_t more) {
+    media_sockets_ = static_cast<size_t>(static_cast<ptrdiff_t>(media_sockets_) + more);
+  }
   // Asks the supervisor on a connection's behalf; on_answer() of the connection gets the answer.
   control::RequestId ask(Connection &connection);
 
@@ -70,20 +84,22 @@ public:
   void schedule_round(control::StreamId id);
   void ring_doorbells(uint64_t subscribers, size_t ring_index, control::StreamId id);
 
-  // Reserves the address for one reader; false if another one has it.
-  bool claim_udp_address(const std::string &address) { return udp_addresses_.insert(address).second; }
-  void give_back_udp_address(const std::string &address) { udp_addresses_.erase(address); }
-  Result<Fd> connect_media_socket(bool rtcp, const loop::SocketAddress &peer, int receive_buffer_bytes);
+  // `local`: of the client's RTSP connection, whose address it sends to.
+  Result<Fd> connect_media_socket(bool rtcp, const loop::SocketAddress &local, const loop::SocketAddress &peer,
+                                  int receive_buffer_bytes);
 
 private:
   static constexpr int kAcceptsPerTurn = 64;
+  static constexpr size_t kReservedDescriptors = 256; // listeners, doorbells, rings, messages under way
 
   void on_poll(int fd, int events) override;
   void on_turn_end() override;
   void on_timer(loop::Timer &timer) override;
 
   void accept_connections(int listener);
-  void adopt(Fd fd, Bytes unread, uint64_t received_bytes);
+  void adopt(Fd fd, const control::HandOver *from);
+  void listen();
+  void stop_listening();
   void refuse_connection(int fd);
   void drain_udp_base(int fd);
   void drain_doorbell();
@@ -93,6 +109,9 @@ private:
   void on_handed_over(const control::HandOver &message, Fd fd);
   void on_ring_replaced(const control::RingReplaced &message, const Fd &fd);
   void on_kick(const control::Kick &message);
+  void on_settings(control::Settings settings, std::vector<Fd> &fds);
+  Publisher *find_publisher(control::StreamId stream);
+  void drain();
   void answer(control::RequestId request, control::Received &received);
 
   loop::Loop &loop_;
@@ -109,17 +128,22 @@ private:
   std::unordered_map<control::StreamId, std::unique_ptr<Stream>> streams_;
   std::unordered_multimap<size_t, control::StreamId> streams_by_ring_;
   std::unordered_map<control::RequestId, uint64_t> asked_; // connection
-  std::unordered_set<std::string> udp_addresses_;
   std::unordered_set<control::StreamId> due_rounds_;
   std::vector<std::unique_ptr<Connection>> retired_connections_;
   std::vector<std::unique_ptr<Session>> retired_sessions_;
   std::vector<std::unique_ptr<Stream>> retired_streams_;
 
-  std::vector<std::unique_ptr<loop::Poll>> polls_;
+  std::unique_ptr<loop::Poll> doorbell_poll_;
+  std::vector<std::unique_ptr<loop::Poll>> polls_; // of listeners and UDP bases
   std::unordered_set<int> udp_base_fds_;
   loop::Check turn_end_;
   loop::Timer second_;
-  bool accepting_ = true;
+  std::vector<uint64_t> stalled_; // connections that wait for the control channel
+  size_t max_descriptors_;        // of connections and media sockets
+  size_t media_sockets_ = 0;
+  bool accepting_ = true, draining_ = false;
+  bool accept_failed_ = false; // no descriptors; tried again within a second
+  bool had_room_ = true;       // for input buffers, a second ago
 };
 
 } // namespace sluice::rtsp

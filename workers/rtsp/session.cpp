@@ -22,8 +22,9 @@ struct IgnoreReports final : rtp::RtcpListener {};
 
 } // namespace
 
-Session::Session(Server &server, shm::SessionRecord &record, const loop::SocketAddress &peer)
-    : server_(server), record_(record), peer_(peer) {
+Session::Session(Server &server, shm::SessionRecord &record, const loop::SocketAddress &local,
+                 const loop::SocketAddress &peer)
+    : server_(server), record_(record), local_(local), peer_(peer) {
   peer.text().copy(record_.peer, sizeof record_.peer - 1);
 }
 
@@ -37,11 +38,11 @@ Connection *Session::media_connection() {
 
 // --- granted ---
 
-Result<void> Session::granted_publish(const control::PublishGranted &granted, int ring_fd,
+Result<void> Session::granted_publish(const control::PublishGranted &granted, const std::vector<Fd> &rings,
                                       const media::StreamDescription &description) {
   description_ = description;
   record_.stream = granted.stream;
-  publisher_ = TRY(Publisher::create(server_, *this, granted, ring_fd, description));
+  publisher_ = TRY(Publisher::create(server_, *this, granted, rings, description));
   return {};
 }
 
@@ -55,17 +56,22 @@ Result<void> Session::granted_read(Stream &stream) {
   return {};
 }
 
+control::Claim Session::claim_of(const PortPair &client, std::string path, bool publishes) const {
+  return {.session = id(),
+          .publishes = publishes,
+          .path = std::move(path),
+          .addresses = {peer_.with_port(client.rtp).text(), peer_.with_port(client.rtcp).text()},
+          .in_use = fmt::format("UDP ports {} and {} are already in use by another {}", client.rtp, client.rtcp,
+                                publishes ? "client" : "reader")};
+}
+
 Result<void> Session::open_udp(uint32_t track, const PortPair &client, Direction direction) {
   if (record_.sockets[2 * track].fd >= 0) return Error{fmt::format("track {} has already been setup", track)};
-  if (direction == Direction::Play) {
-    std::string address = peer_.with_port(client.rtp).text();
-    if (!server_.claim_udp_address(address))
-      return Error{fmt::format("UDP ports {} and {} are already in use by another reader", client.rtp, client.rtcp)};
-    claimed_.push_back(std::move(address));
-  }
+  if (!server_.has_descriptors(2)) return Error{"no descriptors left for UDP"};
   int buffer = direction == Direction::Record ? kPublisherBufferBytes : kReaderBufferBytes;
-  Fd rtp = TRY(server_.connect_media_socket(false, peer_.with_port(client.rtp), buffer));
-  Fd rtcp = TRY(server_.connect_media_socket(true, peer_.with_port(client.rtcp), kReaderBufferBytes));
+  Fd rtp = TRY(server_.connect_media_socket(false, local_, peer_.with_port(client.rtp), buffer));
+  Fd rtcp = TRY(server_.connect_media_socket(true, local_, peer_.with_port(client.rtcp), kReaderBufferBytes));
+  server_.count_descriptors(2);
   size_t first = 2 * track;
   for (Fd *fd : {&rtp, &rtcp}) {
     shm::MediaSocket &socket = record_.sockets[first++];
@@ -84,9 +90,8 @@ void Session::close_sockets() {
     int fd = std::exchange(socket.fd, -1);
     socket.cookie = 0;
     ::close(fd);
+    server_.count_descriptors(-1);
   }
-  for (const std::string &address : claimed_) server_.give_back_udp_address(address);
-  claimed_.clear();
 }
 
 // --- playing ---
@@ -117,8 +122,14 @@ void Session::enter_play() {
 
 void Session::start_play() {
   log(LogLevel::Info, "[RTSP] [session {}] is reading from path '{}', {}", log_id(), state().path_text(), media_text());
+  server_.supervisor().send(control::Playing{.session = id()});
   send_initial_reports(server_.event_loop().now());
   if (!closed_) schedule_round(); // else the client does not read
+}
+
+void Session::pause_play() {
+  stop_play();
+  server_.supervisor().send(control::ReaderPaused{.session = id()});
 }
 
 void Session::stop_play() {

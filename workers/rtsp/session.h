@@ -21,7 +21,9 @@ class Stream;
 
 class Session final : public loop::Poll::Listener, public Publisher::Listener {
 public:
-  Session(Server &server, shm::SessionRecord &record, const loop::SocketAddress &peer);
+  // Addresses of the connection that made it.
+  Session(Server &server, shm::SessionRecord &record, const loop::SocketAddress &local,
+          const loop::SocketAddress &peer);
   ~Session() override;
 
   control::SessionId id() const { return record_.id; }
@@ -36,11 +38,13 @@ public:
   void keep_alive(Nanoseconds now) { record_.last_active_ns.store(now, std::memory_order_relaxed); }
   void on_second(Nanoseconds now);
 
-  // Opens and claims the sockets of a track. Error texts are the client's.
+  // The client's addresses of a track, as the supervisor is to know them; then its sockets. Error texts are the
+  // client's.
+  control::Claim claim_of(const PortPair &client, std::string path, bool publishes) const;
   enum class Direction { Play, Record };
   Result<void> open_udp(uint32_t track, const PortPair &client, Direction direction);
 
-  Result<void> granted_publish(const control::PublishGranted &granted, int ring_fd,
+  Result<void> granted_publish(const control::PublishGranted &granted, const std::vector<Fd> &rings,
                                const media::StreamDescription &description);
   // Takes the session's place in the stream over, also on failure.
   Result<void> granted_read(Stream &stream);
@@ -53,6 +57,7 @@ public:
   std::optional<uint32_t> ssrc_of(uint32_t track) const;
   void enter_play(); // from here on the stream's packets are this reader's, so before the reply to PLAY is sent
   void start_play(); // the reply is queued
+  void pause_play();
   void stop_play();
   void start_record();
   void stop_record();
@@ -81,13 +86,12 @@ private:
 
   Server &server_;
   shm::SessionRecord &record_;
-  loop::SocketAddress peer_;
+  loop::SocketAddress local_, peer_;
   std::unique_ptr<Publisher> publisher_;
   std::unique_ptr<Reader> reader_;
   Stream *stream_ = nullptr; // that is read
   media::StreamDescription description_;
   std::vector<std::unique_ptr<loop::Poll>> polls_;
-  std::vector<std::string> claimed_;
   bool closed_ = false;
 };
 

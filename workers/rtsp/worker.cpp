@@ -29,7 +29,10 @@ private:
   static constexpr Nanoseconds kShutdownPatience = 3 * kSecond; // the supervisor waits a little longer
 
   void on_poll(int, int events) override {
-    if ((events & loop::Poll::kWritable) != 0 && !check(channel_.flush())) return;
+    if ((events & loop::Poll::kWritable) != 0) {
+      if (!check(channel_.flush())) return;
+      if (server_ && !channel_.congested()) server_->on_channel_room();
+    }
     if ((events & loop::Poll::kReadable) != 0) receive();
     watch();
   }
@@ -50,8 +53,9 @@ private:
   }
 
   void start(const control::Welcome &welcome, std::vector<Fd> &descriptors) {
-    size_t expected = 2u + welcome.listeners + welcome.udp_bases + welcome.slots;
-    if (server_ || descriptors.size() != expected || welcome.slot >= welcome.slots) return fail("malformed Welcome");
+    size_t expected = 2u + welcome.listeners + welcome.udp_bases + welcome.doorbells;
+    if (server_ || descriptors.size() != expected || welcome.slot >= welcome.doorbells)
+      return fail("malformed Welcome");
     auto table = shm::SessionTable::map(descriptors[0].get());
     if (!table) return fail(table.error().message);
     auto board = shm::DoorbellBoard::map(descriptors[1].get());
@@ -67,7 +71,7 @@ private:
     };
     take(parts.listeners, welcome.listeners);
     take(parts.udp_bases, welcome.udp_bases);
-    take(parts.doorbells, welcome.slots);
+    take(parts.doorbells, welcome.doorbells);
     table_->header().incarnation.store(welcome.epoch, std::memory_order_relaxed);
     on_timer(tick_timer_);
     server_.emplace(loop_, *this, *table_, std::move(parts));
@@ -90,6 +94,7 @@ private:
   void on_timer(loop::Timer &) override {
     Nanoseconds now = loop_.now();
     if (table_) table_->header().tick_ns.store(now, std::memory_order_relaxed);
+    if (server_ && server_->drained()) end(0);
     if (shutdown_deadline_ns_ != 0 && (server_->empty() || now > shutdown_deadline_ns_)) end(0);
   }
 
@@ -97,6 +102,8 @@ private:
     if (ended_) return;
     if (check(channel_.send(message, descriptors))) watch();
   }
+
+  bool congested() const override { return channel_.congested(); }
 
   // Lines wait for the supervisor like any message, but are the first to be given up when it does not read.
   void write(LogLevel level, std::string_view message) override {
@@ -121,8 +128,13 @@ private:
     if (!ended_) control_poll_.watch(loop::Poll::kReadable | (channel_.wants_write() ? loop::Poll::kWritable : 0));
   }
 
-  // Without a supervisor there is nothing to serve; it sees why in the exit status and its own log.
-  void fail(const std::string &) { end(1); }
+  // Without its control channel there is nothing to serve. The reason still reaches the log if the channel does.
+  void fail(const std::string &reason) {
+    if (ended_) return;
+    control::LogLine line{.level = static_cast<uint8_t>(LogLevel::Error), .text = "[RTSP] worker ends: " + reason};
+    end(1);
+    [[maybe_unused]] auto told = channel_.send(line); // nothing more can be done
+  }
 
   void end(int status) {
     if (std::exchange(ended_, true)) return;

@@ -1,5 +1,7 @@
 #include "workers/rtsp/protocol/head.h"
 
+#include "common/base/secret.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -102,6 +104,11 @@ const std::string *Headers::find(std::string_view name) const {
 size_t Headers::count(std::string_view name) const {
   return static_cast<size_t>(std::count_if(
       all_.begin(), all_.end(), [&](const Header &header) { return equal_ignoring_case(header.name, name); }));
+}
+
+void Headers::wipe(std::string_view name) {
+  for (Header &header : all_)
+    if (equal_ignoring_case(header.name, name)) sluice::wipe(header.value);
 }
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {

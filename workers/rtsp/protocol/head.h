@@ -32,6 +32,7 @@ public:
   // The first of that name, in any case; null when there is none. Valid until the next add.
   const std::string *find(std::string_view name) const;
   size_t count(std::string_view name) const;
+  void wipe(std::string_view name); // the values' memory, too
   const std::vector<Header> &all() const { return all_; }
 
 private:

@@ -11,6 +11,7 @@
 //      logs `closed (<reason>)`.
 #pragma once
 
+#include "common/base/time.h"
 #include "common/media/stream_description.h"
 #include "workers/rtsp/protocol/request.h"
 #include "workers/rtsp/protocol/response.h"
@@ -38,19 +39,20 @@ struct Reply {
   bool needs_session = false;
 };
 
-// Ask the supervisor for the description → described() or refused().
+// Ask the supervisor for the description → described(), redirected(), refused() or unauthorized().
 struct AskDescribe {
   std::string path, query;
 };
 
-// A session publishes: needs a session, ask the supervisor → publish_granted() or refused().
+// A session publishes: needs a session, ask the supervisor → publish_granted(), refused() or unauthorized().
 struct BeginPublish {
   std::string path, query;
   media::StreamDescription description;
   std::vector<std::array<uint64_t, 2>> control_hashes; // of each track, for TrackState
 };
 
-// A session reads: needs a session, ask the supervisor, open UDP sockets → read_granted(), refused() or failed().
+// A session reads: needs a session, ask the supervisor, open UDP sockets → read_granted(), refused(), unauthorized()
+// or failed().
 struct BeginRead {
   std::string path, query;
   uint32_t track = 0; // may be beyond the stream's tracks: read_granted() finds out
@@ -92,9 +94,22 @@ enum class RefusalKind : uint8_t { BadRequest, NoPublisher, Unavailable };
 // waited for an answer (better: hold back requests of a session that has one under way), they refuse with 400.
 Reply described(const Request &request, const media::StreamDescription &description);
 Reply refused(const Request &request, RefusalKind kind, std::string reason);
+// 301. "/name" becomes a URL of this server, as the client named it.
+Reply redirected(const Request &request, const std::string &location);
+// 401. The connection may try again, until its fourth failure in a row (kMaxFailures): that, and what is final by
+// itself, closes it, and the reply is to wait for kFailureDelay.
+constexpr uint8_t kMaxFailures = 3;
+constexpr Nanoseconds kFailureDelay = 2 * kSecond;
+Reply unauthorized(const Request &request, ConnectionState &connection, const SessionState *session,
+                   const std::vector<std::string> &challenges, std::string reason, bool is_final);
+void note_authorized(ConnectionState &connection);
+// Whether the request holds what must not stay in memory, and its removal.
+bool has_secrets(const Request &request);
+void wipe_secrets(Request &request);
+// For logs: the URL without its userinfo.
+std::string url_without_userinfo(const Request &request);
 // The I/O layer could not do its part: 400 unless another status is given.
 Reply failed(const Request &request, std::string reason, Status status = Status::BadRequest);
-Reply udp_ports_in_use(const Request &request, const PortPair &ports);
 // A bound of ours was reached (no free session): 503.
 Reply unavailable(const Request &request, std::string reason);
 

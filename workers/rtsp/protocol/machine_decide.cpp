@@ -45,8 +45,8 @@ std::optional<Reply> enter_session(const Request &request, ConnectionState &conn
 }
 
 Reply unhandled(const Request &request, Status status) {
-  Reply reply =
-      error_reply(request, status, fmt::format("unhandled request: {} {}", request.method_name, request.url_text));
+  Reply reply = error_reply(
+      request, status, fmt::format("unhandled request: {} {}", request.method_name, url_without_userinfo(request)));
   reply.close = false;
   return reply;
 }

@@ -1,4 +1,5 @@
 #include "common/base/check.h"
+#include "common/base/secret.h"
 #include "workers/rtsp/protocol/machine.h"
 #include "workers/rtsp/protocol/sdp.h"
 #include "workers/rtsp/protocol/session_header.h"
@@ -148,13 +149,54 @@ Reply refused(const Request &request, RefusalKind kind, std::string reason) {
   return unavailable(request, std::move(reason));
 }
 
-Reply failed(const Request &request, std::string reason, Status status) {
-  return error_reply(request, status, std::move(reason));
+Reply redirected(const Request &request, const std::string &location) {
+  Reply reply = success(request);
+  reply.response.status = Status::MovedPermanently;
+  bool here = location.starts_with('/') && request.url;
+  reply.response.headers.add("Location", here ? request.url->origin() + location : location);
+  return reply;
 }
 
-Reply udp_ports_in_use(const Request &request, const PortPair &ports) {
-  return error_reply(request, Status::BadRequest,
-                     fmt::format("UDP ports {} and {} are already in use by another reader", ports.rtp, ports.rtcp));
+Reply unauthorized(const Request &request, ConnectionState &connection, const SessionState *session,
+                   const std::vector<std::string> &challenges, std::string reason, bool is_final) {
+  Reply reply = success(request);
+  reply.response.status = Status::Unauthorized;
+  reply.reason = std::move(reason);
+  if (!is_final && ++connection.failures > kMaxFailures) {
+    is_final = true;
+    reply.reason = "unauthorized: " + reply.reason;
+  }
+  reply.close = is_final;
+  if (is_final) return reply;
+  for (const std::string &challenge : challenges) reply.response.headers.add("WWW-Authenticate", challenge);
+  if (session != nullptr && request.method == Method::Setup) add_session(reply, *session);
+  return reply;
+}
+
+void note_authorized(ConnectionState &connection) {
+  connection.failures = 0;
+}
+
+bool has_secrets(const Request &request) {
+  return request.headers.find("Authorization") != nullptr || (request.url && !request.url->userinfo.empty());
+}
+
+void wipe_secrets(Request &request) {
+  request.headers.wipe("Authorization");
+  if (!request.url || request.url->userinfo.empty()) return;
+  wipe(request.url->userinfo);
+  wipe(request.url_text);
+}
+
+std::string url_without_userinfo(const Request &request) {
+  if (!request.url || request.url->userinfo.empty()) return request.url_text;
+  Url url = *request.url;
+  url.userinfo.clear();
+  return url.text();
+}
+
+Reply failed(const Request &request, std::string reason, Status status) {
+  return error_reply(request, status, std::move(reason));
 }
 
 Reply unavailable(const Request &request, std::string reason) {

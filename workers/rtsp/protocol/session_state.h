@@ -61,7 +61,8 @@ struct ConnectionState {
   uint64_t id = 0; // chosen by the owner, never reused, not 0
   PeerAddress peer;
   uint32_t session = 0; // wire id of the session it is linked to, 0 = none
-  uint32_t reserved = 0;
+  uint8_t failures = 0; // of authentication since the last success
+  uint8_t reserved[3] = {};
 };
 
 static_assert(std::is_trivially_copyable_v<SessionState> && std::is_standard_layout_v<SessionState>);

@@ -1,5 +1,6 @@
 #include "workers/rtsp/protocol/setup.h"
 
+#include "common/base/codec.h"
 #include "workers/rtsp/protocol/sdp.h"
 
 #include <fmt/format.h>
@@ -137,6 +138,10 @@ Result<std::vector<TransportSpec>> transport_of(const Request &request) {
 Result<BeginPublish> read_announcement(const Request &request, const std::string &path_and_query) {
   Result<ParsedSdp> sdp = parse_sdp(as_text(request.body));
   if (!sdp) return Error{"invalid SDP: " + sdp.error().message};
+  Encoder encoder;
+  encoder(sdp->description);
+  if (encoder.take().size() > media::kMaxDescriptionBytes)
+    return Error{fmt::format("invalid SDP: its tracks exceed {} bytes", media::kMaxDescriptionBytes)};
   PathAndQuery parts = split_query(path_and_query);
   BeginPublish begin{std::move(parts.path), std::move(parts.query), std::move(sdp->description), {}};
   for (const std::string &control : sdp->controls) {
