@@ -1,5 +1,6 @@
 #include "supervisor/listeners.h"
 
+#include "common/base/fd.h"
 #include "supervisor/config/addresses.h"
 
 #include <netdb.h>
@@ -8,8 +9,6 @@
 #include <memory>
 
 namespace sluice {
-namespace {
-
 // A bind without SO_REUSEPORT fails while another process listens there.
 Result<void> check_unused(const loop::SocketAddress &address, int type) {
   std::string what = std::string("listen ") + (type == SOCK_STREAM ? "tcp " : "udp ") + address.text();
@@ -26,8 +25,6 @@ Result<void> check_unused(const loop::SocketAddress &address, int type) {
   return {};
 }
 
-} // namespace
-
 Result<loop::SocketAddress> resolve(const std::string &text) {
   if (auto literal = loop::SocketAddress::parse(text)) return *literal;
   config::ListenAddress address = TRY(config::parse_listen_address(text));
@@ -39,18 +36,6 @@ Result<loop::SocketAddress> resolve(const std::string &text) {
   sockaddr_storage storage{};
   std::memcpy(&storage, found->ai_addr, found->ai_addrlen);
   return loop::SocketAddress(storage).with_port(address.port);
-}
-
-Result<std::vector<Fd>> open_tcp_listeners(const loop::SocketAddress &address, size_t count) {
-  TRY(check_unused(address, SOCK_STREAM));
-  std::vector<Fd> listeners;
-  for (size_t i = 0; i < count; i++) listeners.push_back(TRY(loop::listen_tcp(address)));
-  return listeners;
-}
-
-Result<Fd> open_udp_base(const loop::SocketAddress &address) {
-  TRY(check_unused(address, SOCK_DGRAM));
-  return loop::bind_udp_base(address);
 }
 
 } // namespace sluice

@@ -1,21 +1,18 @@
-// The sockets that outlive workers: one TCP listener per slot, the base sockets of the shared UDP ports.
-// Opened once, kept as long as their address is configured.
+// Addresses that are about to be listened on.
 #pragma once
 
-#include "common/base/fd.h"
 #include "common/base/result.h"
 #include "common/loop/socket.h"
 
 #include <string>
-#include <vector>
 
 namespace sluice {
 
 // Resolves "host:port"; the host may be a name.
 Result<loop::SocketAddress> resolve(const std::string &address);
 
-// Error if anybody else has the address. (Our own sockets share their port, so binding alone would not show it.)
-Result<std::vector<Fd>> open_tcp_listeners(const loop::SocketAddress &address, size_t count);
-Result<Fd> open_udp_base(const loop::SocketAddress &address);
+// Error if anybody has the address already, SOCK_STREAM or SOCK_DGRAM. (Our own sockets share their port, so binding
+// them alone would not show it.)
+Result<void> check_unused(const loop::SocketAddress &address, int type);
 
 } // namespace sluice

@@ -22,10 +22,12 @@ using namespace sluice;
   processes::run_keeper(slot, rtsp::run_worker);
 }
 
-int print(const std::string &standard_output, const std::string &standard_error, int status) {
-  std::fputs(standard_output.c_str(), stdout);
-  std::fputs(standard_error.c_str(), stderr);
-  return status;
+int print(const config::Report &report) {
+  std::fputs(report.standard_error.c_str(), stderr);
+  bool written = std::fwrite(report.standard_output.data(), 1, report.standard_output.size(), stdout) ==
+                     report.standard_output.size() &&
+                 std::fflush(stdout) == 0;
+  return written ? report.exit_status : 1;
 }
 
 void prepare_process() {
@@ -40,7 +42,8 @@ void prepare_process() {
 }
 
 int serve(const std::optional<std::string> &configuration_file) {
-  auto loaded = config::load_configuration(configuration_file, config::process_environment());
+  config::Environment environment = config::process_environment();
+  auto loaded = config::load_configuration(configuration_file, environment);
   if (!loaded) {
     for (const std::string &error : loaded.error()) std::printf("ERR: %s\n", error.c_str());
     return 1;
@@ -54,7 +57,7 @@ int serve(const std::optional<std::string> &configuration_file) {
   int status = 0;
   {
     loop::Loop loop;
-    Supervisor supervisor(loop, std::move(loaded->configuration));
+    Supervisor supervisor(loop, std::move(*loaded), std::move(environment));
     if (auto started = supervisor.start(); started) {
       loop.run();
     } else {
@@ -75,11 +78,13 @@ int main(int argc, char **argv) {
   config::CommandLine line = config::parse_command_line(argc, argv, SLUICE_VERSION);
   switch (line.action) {
   case config::CommandLine::Action::Exit:
-    return print(line.standard_output, line.standard_error, line.exit_status);
-  case config::CommandLine::Action::Check: {
-    config::CheckReport report = config::check_configuration(line.configuration, config::process_environment());
-    return print(report.standard_output, report.standard_error, report.exit_status);
-  }
+    return print({line.exit_status, line.standard_output, line.standard_error});
+  case config::CommandLine::Action::Check:
+    return print(config::check_configuration(line.configuration, config::process_environment()));
+  case config::CommandLine::Action::Encrypt:
+    return print(config::encrypt_configuration(*line.configuration, config::process_environment()));
+  case config::CommandLine::Action::Decrypt:
+    return print(config::decrypt_configuration(*line.configuration, config::process_environment()));
   case config::CommandLine::Action::Serve:
     break;
   }

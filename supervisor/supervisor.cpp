@@ -1,12 +1,10 @@
 #include "supervisor/supervisor.h"
 
 #include "common/base/log.h"
-#include "ipc/shm/doorbell_board.h"
-#include "supervisor/config/path_names.h"
+#include "supervisor/hooks/orphans.h"
 #include "supervisor/listeners.h"
+#include "supervisor/processes/family.h"
 #include "supervisor/processes/memory_budget.h"
-
-#include <sched.h>
 
 #include <csignal>
 
@@ -14,166 +12,211 @@ namespace sluice {
 namespace {
 
 constexpr size_t kPacketBytes = 2048; // what readBufferCount counts in
-constexpr size_t kMaxSlots = config::kMaxWorkerSlots;
-
-size_t cores() {
-  cpu_set_t set;
-  if (::sched_getaffinity(0, sizeof set, &set) != 0) return 1;
-  return std::max(1, CPU_COUNT(&set));
-}
-
-size_t count_of_rtsp_slots(const config::Configuration &configuration) {
-  if (configuration.rtsp_disable) return 0;
-  size_t wanted = static_cast<size_t>(configuration.rtsp_workers);
-  return std::min(wanted == 0 ? cores() : wanted, kMaxSlots);
-}
 
 processes::RingLimits ring_limits(const config::Configuration &configuration) {
-  uint64_t budget = configuration.max_memory;
   return {static_cast<size_t>(configuration.read_buffer_count) * kPacketBytes, configuration.ring_max_size,
-          budget == 0 ? processes::default_memory_budget() : budget};
+          processes::memory_budget(configuration.max_memory).ring_bytes, processes::descriptor_limit() / 2};
+}
+
+paths::CommandRule command(const std::string &text, bool restart) {
+  return {text, restart};
 }
 
 } // namespace
 
-Supervisor::Supervisor(loop::Loop &loop, config::Configuration configuration)
-    : loop_(loop), configuration_(std::move(configuration)), reaper_(loop), terminate_(loop, SIGTERM, *this),
-      interrupt_(loop, SIGINT, *this), shutdown_timer_(loop, *this),
-      paths_(*this, static_cast<size_t>(configuration_.max_sessions)), rings_(ring_limits(configuration_)) {}
+Supervisor::Supervisor(loop::Loop &loop, config::LoadedConfiguration loaded, config::Environment environment)
+    : loop_(loop), environment_(std::move(environment)), file_(std::move(loaded.file)),
+      active_(std::make_unique<Active>(std::move(loaded.configuration))), reaper_(loop),
+      terminate_(loop, SIGTERM, *this), interrupt_(loop, SIGINT, *this), hang_up_(loop, SIGHUP, *this),
+      shutdown_timer_(loop, *this), path_timer_(loop, *this),
+      paths_(*this, static_cast<size_t>(configuration().max_sessions)), rings_(ring_limits(configuration())),
+      gate_(loop, *this), hooks_(loop, reaper_, environment_, *this), api_(loop, *this) {}
+
+Supervisor::~Supervisor() = default;
 
 Result<void> Supervisor::start() {
-  size_t slots = count_of_rtsp_slots(configuration_);
-  doorbell_board_ = TRY(shm::create_memfd("sluice doorbells", shm::DoorbellBoard::bytes()));
-  TRY(create_slots(slots));
-  TRY(open_listeners(slots));
+  workers_ = TRY(Workers::create(loop_, reaper_, *this));
+  TRY(activate(configuration()));
   log_missing_listeners();
-  for (Worker &worker : workers_) TRY(worker.slot->start());
-  return {};
-}
-
-Result<void> Supervisor::create_slots(size_t slots) {
-  for (size_t i = 0; i < slots; i++) {
-    processes::SlotOptions options{.index = static_cast<uint16_t>(i),
-                                   .name = fmt::format("rtsp-{}", i),
-                                   .slots = static_cast<uint16_t>(slots),
-                                   .max_sessions = static_cast<uint32_t>(configuration_.max_sessions)};
-    Worker worker;
-    worker.slot = TRY(processes::Slot::create(loop_, reaper_, options, *this));
-    workers_.push_back(std::move(worker));
-  }
-  open_slots_ = slots;
-  return {};
-}
-
-Result<void> Supervisor::open_listeners(size_t slots) {
-  if (slots == 0) return {};
-  loop::SocketAddress address = TRY(resolve(configuration_.rtsp_address));
-  std::vector<Fd> listeners = TRY(open_tcp_listeners(address, slots));
-  for (size_t i = 0; i < slots; i++) workers_[i].listener = std::move(listeners[i]);
-  std::string opened = configuration_.rtsp_address + " (TCP)";
-  if (configuration_.protocols.udp) {
-    rtp_address_ = TRY(resolve(configuration_.rtp_address));
-    rtcp_address_ = TRY(resolve(configuration_.rtcp_address));
-    udp_bases_.push_back(TRY(open_udp_base(rtp_address_)));
-    udp_bases_.push_back(TRY(open_udp_base(rtcp_address_)));
-    opened += fmt::format(", {} (UDP/RTP), {} (UDP/RTCP)", configuration_.rtp_address, configuration_.rtcp_address);
-  }
-  log(LogLevel::Info, "[RTSP] listener opened on {}", opened);
+  if (file_.empty()) return {};
+  auto watcher = FileWatcher::create(loop_, file_, *this);
+  if (watcher)
+    watcher_ = std::move(*watcher);
+  else
+    log(LogLevel::Warn, "the configuration file is not watched: {}", watcher.error().message);
   return {};
 }
 
 void Supervisor::log_missing_listeners() const {
   std::string missing;
-  if (!configuration_.rtmp_disable) missing = "RTMP on " + configuration_.rtmp_address;
-  if (!configuration_.hls_disable)
-    missing += (missing.empty() ? "" : " and ") + std::string("HLS on ") + configuration_.hls_address;
+  if (!configuration().rtmp_disable) missing = "RTMP on " + configuration().rtmp_address;
+  if (!configuration().hls_disable)
+    missing += (missing.empty() ? "" : " and ") + std::string("HLS on ") + configuration().hls_address;
   if (!missing.empty()) log(LogLevel::Info, "not opened, since this version does not have it yet: {}", missing);
 }
 
-control::WorkerSettings Supervisor::worker_settings() const {
-  control::WorkerSettings settings;
-  settings.tcp = configuration_.protocols.tcp;
-  settings.udp = configuration_.protocols.udp;
-  settings.read_timeout_ns = configuration_.read_timeout;
-  settings.write_timeout_ns = configuration_.write_timeout;
-  settings.max_sessions = static_cast<uint32_t>(configuration_.max_sessions);
-  settings.log_level = static_cast<uint8_t>(configuration_.log_level);
-  if (!settings.udp) return settings;
-  settings.rtp_port = rtp_address_.port();
-  settings.rtcp_port = rtcp_address_.port();
-  settings.rtp_address = rtp_address_.text();
-  settings.rtcp_address = rtcp_address_.text();
-  return settings;
+// --- the configuration ---
+
+void Supervisor::on_file_changed() {
+  reload("file changed");
 }
 
-// --- workers ---
-
-void Supervisor::on_worker_hello(processes::Slot &slot) {
-  control::Welcome welcome;
-  welcome.epoch = slot.epoch();
-  welcome.slot = slot.index();
-  welcome.slots = static_cast<uint16_t>(workers_.size());
-  welcome.listeners = 1;
-  welcome.settings = worker_settings();
-  std::vector<int> descriptors{slot.session_table(), doorbell_board_.get(), workers_[slot.index()].listener.get()};
-  if (slot.index() == 0) {
-    welcome.udp_bases = static_cast<uint16_t>(udp_bases_.size());
-    for (const Fd &base : udp_bases_) descriptors.push_back(base.get());
+void Supervisor::reload(const char *why) {
+  if (stopping_) return;
+  log(LogLevel::Info, "reloading configuration ({})", why);
+  if (file_.empty()) return log(LogLevel::Warn, "there is no configuration file to load");
+  if (watcher_) watcher_->note_as_known();
+  config::LoadResult loaded = config::load_configuration(file_, environment_);
+  std::string wrong;
+  if (!loaded) {
+    for (const std::string &error : loaded.error()) wrong += (wrong.empty() ? "" : "; ") + error;
+  } else if (auto activated = activate(std::move(loaded->configuration)); !activated) {
+    wrong = activated.error().message;
   }
-  for (const Worker &worker : workers_) descriptors.push_back(worker.slot->doorbell());
-  slot.send(welcome, descriptors);
+  if (!wrong.empty()) return log(LogLevel::Error, "the configuration stays as it was: {}", wrong);
+  for (const std::string &note : loaded->notes) log(LogLevel::Info, "{}", note);
 }
 
-void Supervisor::on_worker_message(processes::Slot &slot, control::Message message, std::vector<Fd> descriptors) {
-  if (const auto *line = std::get_if<control::LogLine>(&message)) return print(workers_[slot.index()], *line);
+Result<void> Supervisor::change_configuration(config::Configuration next) {
+  if (stopping_) return Error{"the server is shutting down"};
+  auto activated = activate(std::move(next));
+  if (!activated) log(LogLevel::Error, "the configuration stays as it was: {}", activated.error().message);
+  return activated;
+}
+
+// All that may fail comes first.
+Result<void> Supervisor::activate(config::Configuration configuration) {
+  auto next = std::make_unique<Active>(std::move(configuration));
+  const config::Configuration &made = next->configuration;
+  Fd api_listener = TRY(open_api(made));
+  Workers::Opened opened = TRY(workers_->open(made));
+  TRY(gate_.configure(made, next->matcher));
+  std::unique_ptr<Active> before = std::exchange(active_, std::move(next));
+
+  set_log_level(made.log_level);
+  warn_of_limits(made, before->configuration);
+  rings_.set_limits(ring_limits(made));
+  paths_.set_max_sessions(static_cast<size_t>(made.max_sessions));
+  hooks_.configure(made);
+  if (api_listener) {
+    api_.listen(std::move(api_listener));
+    log(LogLevel::Info, "[API] listener opened on {}", made.api_address);
+  } else if (!made.api) {
+    api_.stop_listening();
+  }
+  serving_ = true;
+  workers_->apply(std::move(opened), made);
+  handle(paths::RulesChanged{});
+  return {};
+}
+
+void Supervisor::warn_of_limits(const config::Configuration &next, const config::Configuration &before) const {
+  uint64_t limit = processes::descriptor_limit();
+  if (static_cast<uint64_t>(next.max_sessions) < limit || (serving_ && next.max_sessions == before.max_sessions))
+    return;
+  log(LogLevel::Warn, "maxSessions is {}, but a process may have {} files open only: further clients are refused",
+      next.max_sessions, limit);
+}
+
+// Invalid: nothing is to be opened.
+Result<Fd> Supervisor::open_api(const config::Configuration &next) const {
+  bool running = serving_ && configuration().api;
+  if (!next.api || (running && configuration().api_address == next.api_address)) return Fd();
+  loop::SocketAddress address = TRY(resolve(next.api_address));
+  TRY(check_unused(address, SOCK_STREAM));
+  return loop::listen_tcp(address);
+}
+
+Result<paths::PathRules> Supervisor::rules_for(const std::string &name) const {
+  config::PathMatcher::Match match = TRY(active_->matcher.find(name));
+  const config::PathConfiguration &path = *match.path;
+  paths::PathRules rules;
+  rules.entry = path.name;
+  rules.permanent = !path.is_regex();
+  rules.source = path.source == "redirect" ? paths::SourceKind::Redirect : paths::SourceKind::Publisher;
+  rules.redirect = path.source_redirect;
+  rules.publisher_override = !path.disable_publisher_override;
+  rules.fallback = path.fallback;
+  rules.on_init = command(path.run_on_init, path.run_on_init_restart);
+  rules.on_demand = command(path.run_on_demand, path.run_on_demand_restart);
+  rules.on_ready = command(path.run_on_ready, path.run_on_ready_restart);
+  rules.on_read = command(path.run_on_read, path.run_on_read_restart);
+  rules.groups = std::move(match.groups);
+  rules.start_timeout = path.run_on_demand_start_timeout;
+  rules.close_after = path.run_on_demand_close_after;
+  rules.restart_grace = configuration().worker_restart_grace;
+  rules.write_coalesce = path.write_coalesce;
+  rules.write_merge = path.write_merge;
+  return rules;
+}
+
+std::vector<std::string> Supervisor::permanent_paths() const {
+  std::vector<std::string> names;
+  for (const auto &[name, path] : configuration().paths)
+    if (!path.is_regex()) names.push_back(name);
+  return names;
+}
+
+// --- requests ---
+
+void Supervisor::on_worker_message(uint16_t slot, control::Message message) {
   if (const auto *request = std::get_if<control::RingTooSmall>(&message)) return grow_ring(slot, *request);
-  if (const auto *hand_over = std::get_if<control::HandOver>(&message)) {
-    int connection = descriptors[0].get();
-    return send(hand_over->slot, message, {&connection, 1}); // to a slot without a worker: the connection is closed
+  if (const auto *asked = std::get_if<control::Claim>(&message)) return claim(slot, *asked);
+  if (const auto *connected = std::get_if<control::Connected>(&message)) return hooks_.on_connected(slot, *connected);
+  if (const auto *closed = std::get_if<control::Closed>(&message)) return hooks_.on_closed(slot, closed->connection);
+  bool asks = std::holds_alternative<control::Describe>(message) || std::holds_alternative<control::Publish>(message) ||
+              std::holds_alternative<control::Read>(message);
+  if (asks) return gate_.submit(slot, std::move(message));
+  if (const auto *release = std::get_if<control::Release>(&message)) {
+    gate_.drop_session(release->session);
+    udp_claims_.release(release->session);
   }
-  handle(paths::FromWorker{slot.index(), std::move(message)});
+  handle(paths::FromWorker{slot, std::move(message)});
 }
 
-void Supervisor::print(Worker &worker, const control::LogLine &line) {
-  processes::LogLimit::Verdict verdict = worker.log_limit.on_line(loop_.now());
-  if (verdict.omitted > 0)
-    log(LogLevel::Warn, "[{}] {} more log lines were left out", worker.slot->name(), verdict.omitted);
-  if (verdict.print) log_message(static_cast<LogLevel>(line.level), line.text);
+void Supervisor::on_passed(uint16_t slot, control::Message message) {
+  handle(paths::FromWorker{slot, std::move(message)});
 }
 
-void Supervisor::on_worker_gone(processes::Slot &slot, const std::string &) {
-  handle(paths::WorkerGone{slot.index()});
+void Supervisor::on_refused(uint16_t slot, control::Refused refused) {
+  workers_->send(slot, refused);
 }
 
-void Supervisor::grow_ring(processes::Slot &writer, const control::RingTooSmall &request) {
-  auto replacement = rings_.grow(request.stream, writer.index(), request.wanted_bytes);
-  if (!replacement)
-    log(LogLevel::Warn, "a ring of {} bytes is wanted, but not granted: {}", request.wanted_bytes,
-        replacement.error().message);
-  if (!replacement || !replacement->has_value()) return;
-  // Readers first: they have the new ring before anything is in it. A slot gets one descriptor; the writer's
-  // serves its readers too.
-  const auto &[grant, readers] = **replacement;
-  for (const Worker &worker : workers_) {
-    uint16_t slot = worker.slot->index();
-    if (slot != writer.index() && (readers >> slot & 1) != 0)
-      send(slot, control::RingReplaced{request.stream}, {&grant.read_only, 1});
-  }
-  writer.send(control::RingReplaced{request.stream}, {&grant.writable, 1});
+void Supervisor::on_worker_gone(uint16_t slot) {
+  gate_.drop_worker(slot);
+  udp_claims_.release_slot(slot);
+  hooks_.on_worker_gone(slot);
+  handle(paths::WorkerGone{slot});
+}
+
+void Supervisor::claim(uint16_t slot, const control::Claim &claim) {
+  auto claimed = udp_claims_.claim(claim);
+  if (claimed) return workers_->send(slot, control::Claimed{claim.request});
+  workers_->send(slot, control::Refused{claim.request, control::Refusal::BadRequest, claimed.error().message, {}});
+}
+
+void Supervisor::grow_ring(uint16_t writer, const control::RingTooSmall &request) {
+  auto replacement = rings_.grow(request.stream, writer, request.wanted_bytes);
+  if (!replacement) log(LogLevel::Warn, "a ring can't grow: {}", replacement.error().message);
+  if (!replacement || !*replacement) return workers_->send(writer, control::RingKept{request.stream});
+  const processes::Rings::Grant &grant = (*replacement)->grant;
+  control::RingReplaced message{request.stream};
+  for (uint64_t rest = (*replacement)->readers & ~(uint64_t{1} << writer); rest != 0; rest &= rest - 1)
+    workers_->send(static_cast<uint16_t>(std::countr_zero(rest)), message, {&grant.read_only, 1});
+  workers_->send(writer, message, {&grant.writable, 1});
 }
 
 // --- paths ---
 
-Result<paths::PathRules> Supervisor::rules_for(const std::string &path) const {
-  const config::PathConfiguration *found = TRY(config::find_path(configuration_, path));
-  return paths::PathRules{.publisher_override = !found->disable_publisher_override};
-}
-
 void Supervisor::handle(const paths::Event &event) {
   std::vector<paths::Event> failures;
-  for (const paths::Effect &effect : paths_.on_event(event)) perform(effect, failures);
+  for (const paths::Effect &effect : paths_.on_event(event, loop_.now())) perform(effect, failures);
   // What follows from a failure grants nothing, so this ends.
   for (const paths::Event &failure : failures) handle(failure);
+  if (auto deadline = paths_.next_deadline())
+    path_timer_.start(std::max<Nanoseconds>(*deadline - loop_.now(), 0));
+  else
+    path_timer_.stop();
 }
 
 void Supervisor::perform(const paths::Effect &effect, std::vector<paths::Event> &failures) {
@@ -181,62 +224,79 @@ void Supervisor::perform(const paths::Effect &effect, std::vector<paths::Event> 
     if (!result)
       failures.push_back(paths::GrantFailed{grant.slot, grant.request, grant.session, result.error().message});
   };
-  if (const auto *message = std::get_if<paths::Send>(&effect)) send(message->slot, message->message);
+  if (const auto *message = std::get_if<paths::Send>(&effect)) workers_->send(message->slot, message->message);
   if (const auto *open = std::get_if<paths::OpenStream>(&effect)) note(*open, open_stream(*open));
   if (const auto *grant = std::get_if<paths::GrantRead>(&effect)) note(*grant, grant_read(*grant));
   if (const auto *join = std::get_if<paths::Subscribe>(&effect)) rings_.subscribe(join->stream, join->slot);
   if (const auto *part = std::get_if<paths::Unsubscribe>(&effect)) rings_.unsubscribe(part->stream, part->slot);
   if (const auto *close = std::get_if<paths::CloseStream>(&effect)) rings_.close(close->stream);
-  if (const auto *line = std::get_if<paths::Log>(&effect)) log(LogLevel::Info, "[path {}] {}", line->path, line->text);
+  if (const auto *run = std::get_if<paths::RunCommand>(&effect)) hooks_.run(*run);
+  if (const auto *end = std::get_if<paths::EndCommand>(&effect)) hooks_.end(end->number);
+  if (const auto *line = std::get_if<paths::Log>(&effect)) log(line->level, "[path {}] {}", line->path, line->text);
 }
 
 Result<void> Supervisor::open_stream(const paths::OpenStream &open) {
-  const config::PathConfiguration *path = TRY(config::find_path(configuration_, open.path));
-  processes::Rings::Grant grant = TRY(rings_.open(open.stream, open.slot, open.description));
+  processes::Rings::Grant grant = TRY(open.continues ? rings_.hand_on(open.stream, open.slot)
+                                                     : rings_.open(open.stream, open.slot, open.description));
   control::PublishGranted granted;
   granted.request = open.request;
   granted.stream = open.stream;
   granted.ring_index = grant.ring_index;
-  granted.coalesce_ns = path->write_coalesce;
-  granted.merge_ns = path->write_merge;
+  granted.coalesce_ns = open.coalesce;
+  granted.merge_ns = open.merge;
   granted.max_ring_bytes = rings_.largest_bytes();
-  send(open.slot, granted, {&grant.writable, 1});
+  std::vector<int> descriptors{grant.writable};
+  if (grant.former >= 0) descriptors.push_back(grant.former);
+  workers_->send(open.slot, granted, descriptors);
   return {};
 }
 
 Result<void> Supervisor::grant_read(const paths::GrantRead &read) {
   processes::Rings::Grant grant = TRY(rings_.find(read.stream));
   control::ReadGranted granted{read.request, read.stream, grant.ring_index};
-  send(read.slot, granted, {&grant.read_only, 1});
+  workers_->send(read.slot, granted, {&grant.read_only, 1});
   return {};
 }
 
-void Supervisor::send(uint16_t slot, const control::Message &message, std::span<const int> descriptors) {
-  workers_[slot].slot->send(message, descriptors);
+// --- time and the end ---
+
+void Supervisor::on_timer(loop::Timer &timer) {
+  if (&timer == &path_timer_) return handle(paths::TimePassed{});
+  workers_->shut_down(true);
 }
 
-// --- the end ---
+void Supervisor::on_signal(int number) {
+  if (number == SIGHUP) return reload("SIGHUP");
+  if (stopping_) { // asked twice
+    workers_->shut_down(true);
+    return hooks_.kill_all();
+  }
+  stop();
+}
 
-void Supervisor::on_signal(int) {
-  if (stopping_) return kill_all(); // asked twice
+void Supervisor::stop() {
   stopping_ = true;
   log(LogLevel::Info, "shutting down gracefully");
-  if (open_slots_ == 0) return loop_.stop();
-  log(LogLevel::Info, "[RTSP] listener is closing");
+  api_.stop_listening();
   shutdown_timer_.start(kShutdownPatience, kSecond);
-  for (Worker &worker : workers_) worker.slot->shut_down(false);
+  hooks_.stop_all();
+  if (!hooks_.idle()) log(LogLevel::Info, "waiting for external commands");
+  workers_->shut_down(false);
 }
 
-void Supervisor::on_timer(loop::Timer &) {
-  kill_all();
+void Supervisor::on_all_workers_closed() {
+  workers_closed_ = true;
+  leave_if_done();
 }
 
-void Supervisor::kill_all() {
-  for (Worker &worker : workers_) worker.slot->shut_down(true);
+void Supervisor::on_hooks_idle() {
+  leave_if_done();
 }
 
-void Supervisor::on_slot_closed(processes::Slot &) {
-  if (--open_slots_ == 0) loop_.stop();
+void Supervisor::leave_if_done() {
+  if (!workers_closed_ || !hooks_.idle()) return;
+  hooks::kill_orphans({});
+  loop_.stop();
 }
 
 } // namespace sluice

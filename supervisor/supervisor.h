@@ -1,73 +1,97 @@
-// The main process: opens what outlives workers, starts and replaces workers, decides who may publish and read
-// what, and hands out the rings. Never touches media. The loop outlives it.
+// The main process: opens what outlives workers, starts and replaces workers, decides who may publish and read what,
+// hands out the rings, runs commands, answers the API, and follows its configuration. Never touches media. The loop
+// outlives it.
 #pragma once
 
 #include "common/loop/loop.h"
-#include "common/loop/socket.h"
-#include "ipc/shm/memfd.h"
+#include "supervisor/api/api.h"
 #include "supervisor/config/loader.h"
+#include "supervisor/config/path_matcher.h"
+#include "supervisor/file_watcher.h"
+#include "supervisor/gate.h"
+#include "supervisor/hook_runner.h"
 #include "supervisor/paths/paths.h"
-#include "supervisor/processes/log_limit.h"
 #include "supervisor/processes/rings.h"
-#include "supervisor/processes/slot.h"
+#include "supervisor/udp_claims.h"
+#include "supervisor/workers.h"
 
 #include <memory>
-#include <vector>
 
 namespace sluice {
 
-class Supervisor : processes::Slot::Listener, loop::Signal::Listener, loop::Timer::Listener, paths::RuleSource {
+class Supervisor : Workers::Listener,
+                   Gate::Listener,
+                   HookRunner::Listener,
+                   FileWatcher::Listener,
+                   api::Backend,
+                   loop::Signal::Listener,
+                   loop::Timer::Listener,
+                   paths::RuleSource {
 public:
-  // How long workers may take to close their sessions.
+  // How long workers may take to close their sessions, commands to end.
   static constexpr Nanoseconds kShutdownPatience = 5 * kSecond;
 
-  Supervisor(loop::Loop &loop, config::Configuration configuration);
+  // `environment` is what overrides files, also when they are loaded again.
+  Supervisor(loop::Loop &loop, config::LoadedConfiguration loaded, config::Environment environment);
+  ~Supervisor() override;
 
   // Opens the listeners and starts the workers; the loop's run() then serves until SIGTERM or SIGINT.
   Result<void> start();
 
 private:
-  struct Worker {
-    std::unique_ptr<processes::Slot> slot;
-    Fd listener;
-    processes::LogLimit log_limit;
+  // A configuration and what is made from it; replaced as a whole.
+  struct Active {
+    explicit Active(config::Configuration made) : configuration(std::move(made)), matcher(configuration) {}
+    config::Configuration configuration;
+    config::PathMatcher matcher;
   };
 
-  void on_worker_hello(processes::Slot &slot) override;
-  void on_worker_message(processes::Slot &slot, control::Message message, std::vector<Fd> descriptors) override;
-  void on_worker_gone(processes::Slot &slot, const std::string &how) override;
-  void on_slot_closed(processes::Slot &slot) override;
+  void on_worker_message(uint16_t slot, control::Message message) override;
+  void on_worker_gone(uint16_t slot) override;
+  void on_all_workers_closed() override;
+  void on_passed(uint16_t slot, control::Message message) override;
+  void on_refused(uint16_t slot, control::Refused refused) override;
+  void on_hooks_idle() override;
+  void on_file_changed() override;
   void on_signal(int number) override;
   void on_timer(loop::Timer &timer) override;
   Result<paths::PathRules> rules_for(const std::string &path) const override;
+  std::vector<std::string> permanent_paths() const override;
+  const config::Configuration &configuration() const override { return active_->configuration; }
+  std::vector<paths::PathInfo> paths() const override { return paths_.list(); }
+  Result<void> change_configuration(config::Configuration next) override;
 
-  Result<void> open_listeners(size_t slots);
-  Result<void> create_slots(size_t slots);
-  control::WorkerSettings worker_settings() const;
+  void reload(const char *why);
+  Result<void> activate(config::Configuration next);
+  Result<Fd> open_api(const config::Configuration &next) const;
   void log_missing_listeners() const;
+  void warn_of_limits(const config::Configuration &next, const config::Configuration &before) const;
 
-  void print(Worker &worker, const control::LogLine &line);
-  void grow_ring(processes::Slot &writer, const control::RingTooSmall &request);
   void handle(const paths::Event &event);
   void perform(const paths::Effect &effect, std::vector<paths::Event> &failures);
   Result<void> open_stream(const paths::OpenStream &open);
   Result<void> grant_read(const paths::GrantRead &grant);
-  void send(uint16_t slot, const control::Message &message, std::span<const int> descriptors = {});
-  void kill_all();
+  void claim(uint16_t slot, const control::Claim &claim);
+  void grow_ring(uint16_t writer, const control::RingTooSmall &request);
+  void stop();
+  void leave_if_done();
 
   loop::Loop &loop_;
-  config::Configuration configuration_;
+  config::Environment environment_;
+  std::string file_; // empty: none
+  std::unique_ptr<Active> active_;
   processes::Reaper reaper_;
-  loop::Signal terminate_, interrupt_;
-  loop::Timer shutdown_timer_;
-  Fd doorbell_board_;
-  loop::SocketAddress rtp_address_, rtcp_address_;
-  std::vector<Fd> udp_bases_; // of rtpAddress and rtcpAddress; drained by slot 0
+  loop::Signal terminate_, interrupt_, hang_up_;
+  loop::Timer shutdown_timer_, path_timer_;
   paths::Paths paths_;
   processes::Rings rings_;
-  std::vector<Worker> workers_; // by slot index
-  size_t open_slots_ = 0;
-  bool stopping_ = false;
+  Gate gate_;
+  HookRunner hooks_;
+  UdpClaims udp_claims_;
+  api::Api api_;
+  std::unique_ptr<Workers> workers_;
+  std::unique_ptr<FileWatcher> watcher_;
+  bool serving_ = false, stopping_ = false, workers_closed_ = false;
 };
 
 } // namespace sluice

@@ -22,6 +22,7 @@ void ignore_broken_pipes();
 
 // As many descriptors as Sluice may ever need, or as many as this process may have.
 void raise_descriptor_limit();
+uint64_t descriptor_limit(); // of this process, and of keepers and workers
 
 // Best effort: -900 for supervisor and keepers, which go last; 100 for workers.
 constexpr int kOomKeep = -900;

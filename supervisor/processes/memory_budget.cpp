@@ -48,4 +48,9 @@ uint64_t default_memory_budget() {
   return std::min(machine, cgroup_limit()) / 2;
 }
 
+MemoryBudget memory_budget(uint64_t max_memory) {
+  uint64_t all = max_memory == 0 ? default_memory_budget() : max_memory;
+  return {all - all / 4, all / 4};
+}
+
 } // namespace sluice::processes

@@ -9,11 +9,26 @@
 
 namespace sluice::processes {
 
-Rings::Rings(const RingLimits &limits)
-    : largest_(std::clamp(std::bit_floor(limits.largest_bytes), ring::kMinDataCapacity, ring::kMaxDataCapacity)),
-      budget_bytes_(limits.budget_bytes) {
-  initial_ = std::min(ring::data_capacity_for(limits.initial_bytes), largest_);
+Rings::Rings(const RingLimits &limits) {
+  set_limits(limits);
   for (size_t i = 0; i < ring::kMaxRings; i++) free_indices_.push_back(static_cast<uint16_t>(i));
+}
+
+void Rings::set_limits(const RingLimits &limits) {
+  largest_ = std::clamp(std::bit_floor(limits.largest_bytes), ring::kMinDataCapacity, ring::kMaxDataCapacity);
+  initial_ = std::min(ring::data_capacity_for(limits.initial_bytes), largest_);
+  budget_bytes_ = limits.budget_bytes;
+  max_descriptors_ = limits.max_descriptors;
+}
+
+Result<Rings::Grant> Rings::hand_on(control::StreamId stream, uint16_t writer) {
+  auto found = rings_.find(stream);
+  if (found == rings_.end()) return Error{"no such stream"};
+  Ring &ring = found->second;
+  ring.writer = writer;
+  Grant grant = grant_of(ring);
+  if (ring.generations.size() > 1) grant.former = ring.generations.front().writable.get();
+  return grant;
 }
 
 Result<Rings::Grant> Rings::open(control::StreamId stream, uint16_t writer,
@@ -31,6 +46,9 @@ Result<Rings::Grant> Rings::open(control::StreamId stream, uint16_t writer,
 Result<void> Rings::add_generation(control::StreamId stream, Ring &ring, size_t capacity) {
   size_t bytes = ring::ring_bytes(capacity);
   if (used_bytes_ + bytes > budget_bytes_) return Error{"the memory budget (maxMemory) is used up"};
+  constexpr uint64_t kDescriptors = 2; // of a generation
+  if (kDescriptors * (generations_ + 1) > max_descriptors_)
+    return Error{"too many streams for the limit of open files"};
   Generation next;
   next.writable = TRY(shm::create_memfd("sluice ring", bytes));
   next.read_only = TRY(shm::reopen_read_only(next.writable.get()));
@@ -48,13 +66,17 @@ Result<void> Rings::add_generation(control::StreamId stream, Ring &ring, size_t 
   ring.bytes += bytes;
   used_bytes_ += bytes;
   ring.generations.push_back(std::move(next));
-  if (ring.generations.size() > 2) ring.generations.pop_front();
+  generations_++;
+  if (ring.generations.size() > 2) {
+    ring.generations.pop_front();
+    generations_--;
+  }
   return {};
 }
 
 Rings::Grant Rings::grant_of(const Ring &ring) {
   const Generation &newest = ring.generations.back();
-  return {ring.index, newest.writable.get(), newest.read_only.get()};
+  return {ring.index, newest.writable.get(), newest.read_only.get(), -1};
 }
 
 Result<Rings::Grant> Rings::find(control::StreamId stream) const {
@@ -81,6 +103,7 @@ void Rings::close(control::StreamId stream) {
   auto found = rings_.find(stream);
   if (found == rings_.end()) return;
   used_bytes_ -= found->second.bytes;
+  generations_ -= found->second.generations.size();
   free_indices_.push_back(found->second.index);
   rings_.erase(found);
 }

@@ -15,9 +15,10 @@
 namespace sluice::processes {
 
 struct RingLimits {
-  size_t initial_bytes = 0;  // of data, of a new ring; rounded up to a capacity that there is
-  size_t largest_bytes = 0;  // of data, of any ring; rounded down to one
-  uint64_t budget_bytes = 0; // of all rings together
+  size_t initial_bytes = 0;              // of data, of a new ring; rounded up to a capacity that there is
+  size_t largest_bytes = 0;              // of data, of any ring; rounded down to one
+  uint64_t budget_bytes = 0;             // of all rings together
+  uint64_t max_descriptors = UINT64_MAX; // that all rings together may take
 };
 
 class Rings {
@@ -28,10 +29,13 @@ public:
   struct Grant {
     uint16_t ring_index = 0;
     int writable = -1, read_only = -1;
+    int former = -1; // of hand_on(): the generation before it, writable, if there is one
   };
 
   // Error: no room in the budget, no ring index free, no descriptors.
   Result<Grant> open(control::StreamId stream, uint16_t writer, const media::StreamDescription &description);
+  // To another writer; the former one is certainly dead. Error: no such stream.
+  Result<Grant> hand_on(control::StreamId stream, uint16_t writer);
   // Error: no such stream.
   Result<Grant> find(control::StreamId stream) const;
   void subscribe(control::StreamId stream, uint16_t slot);
@@ -46,6 +50,8 @@ public:
   // or its ring is that large, or as large as rings get. Error: no room in the budget.
   Result<std::optional<Replacement>> grow(control::StreamId stream, uint16_t writer, uint64_t wanted_bytes);
 
+  // For rings that are made or grow from now on.
+  void set_limits(const RingLimits &limits);
   uint64_t used_bytes() const { return used_bytes_; }
   size_t largest_bytes() const { return largest_; }
 
@@ -69,8 +75,9 @@ private:
   Result<void> add_generation(control::StreamId stream, Ring &ring, size_t capacity);
   static Grant grant_of(const Ring &ring);
 
-  size_t initial_, largest_; // capacities
-  uint64_t budget_bytes_;
+  size_t initial_ = 0, largest_ = 0; // capacities
+  uint64_t budget_bytes_ = 0, max_descriptors_ = 0;
+  size_t generations_ = 0; // of all rings
   uint64_t used_bytes_ = 0;
   std::map<control::StreamId, Ring> rings_;
   std::deque<uint16_t> free_indices_; // the longest unused first

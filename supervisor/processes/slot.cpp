@@ -5,7 +5,6 @@
 #include "supervisor/processes/spawn.h"
 #include "supervisor/processes/worker_claims.h"
 
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -30,19 +29,15 @@ std::string text_of_status(const std::string &who, int status) {
 
 Result<std::unique_ptr<Slot>> Slot::create(loop::Loop &loop, Reaper &reaper, const SlotOptions &options,
                                            Listener &listener) {
-  Fd doorbell(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
-  if (!doorbell.valid()) return os_error("eventfd");
   Fd table_fd = TRY(shm::SessionTable::make(options.max_sessions));
   shm::SessionTable table = TRY(shm::SessionTable::map(table_fd.get()));
-  return std::unique_ptr<Slot>(
-      new Slot(loop, reaper, options, listener, std::move(doorbell), std::move(table_fd), std::move(table)));
+  return std::unique_ptr<Slot>(new Slot(loop, reaper, options, listener, std::move(table_fd), std::move(table)));
 }
 
-Slot::Slot(loop::Loop &loop, Reaper &reaper, const SlotOptions &options, Listener &listener, Fd doorbell, Fd table_fd,
+Slot::Slot(loop::Loop &loop, Reaper &reaper, const SlotOptions &options, Listener &listener, Fd table_fd,
            shm::SessionTable table)
-    : loop_(loop), reaper_(reaper), options_(options), listener_(listener), doorbell_(std::move(doorbell)),
-      table_fd_(std::move(table_fd)), table_(std::move(table)), restart_timer_(loop, *this), watch_timer_(loop, *this) {
-}
+    : loop_(loop), reaper_(reaper), options_(options), listener_(listener), table_fd_(std::move(table_fd)),
+      table_(std::move(table)), restart_timer_(loop, *this), watch_timer_(loop, *this) {}
 
 Slot::~Slot() {
   if (keeper_pid_ == 0) return;
@@ -52,12 +47,10 @@ Slot::~Slot() {
   }
 }
 
-Result<void> Slot::start() {
+void Slot::start() {
   CHECK(state_ == State::Idle);
-  TRY(start_keeper());
   watch_timer_.start(Watchdog::kInterval, Watchdog::kInterval);
   start_worker();
-  return {};
 }
 
 Result<void> Slot::start_keeper() {
@@ -96,6 +89,7 @@ void Slot::start_worker() {
   channel_poll_ = std::make_unique<loop::Poll>(loop_, channel_->fd(), static_cast<loop::Poll::Listener &>(*this));
   channel_poll_->watch(loop::Poll::kReadable);
   greeted_ = doomed_ = false;
+  unread_since_ = 0;
   doom_.clear();
   watchdog_.reset(loop_.now());
   state_ = State::Running;
@@ -133,7 +127,7 @@ void Slot::on_poll(int fd, int events) {
     [[maybe_unused]] auto flushed = channel_->flush(); // a peer that is gone shows in reading
     watch_channel();
   }
-  read_messages(kMessagesPerTurn);
+  if ((events & loop::Poll::kReadable) != 0) read_messages(kMessagesPerTurn);
 }
 
 void Slot::on_timer(loop::Timer &timer) {
@@ -152,8 +146,20 @@ void Slot::look_after_worker() {
     doomed_at_ = now;
     return kill_keeper();
   }
+  look_after_channel(now);
   bool hangs = watchdog_.look(table_.header().tick_ns.load(std::memory_order_relaxed), now);
   if (hangs && !doomed_) kill_worker("watchdog: no sign of life");
+}
+
+void Slot::look_after_channel(Nanoseconds now) {
+  if (!channel_ || !channel_->wants_write() || channel_->flushed() != flushed_) {
+    unread_since_ = 0;
+    if (channel_) flushed_ = channel_->flushed();
+  } else if (unread_since_ == 0) {
+    unread_since_ = now;
+  } else if (now - unread_since_ > options_.max_unread && !doomed_) {
+    kill_worker("it does not read its control channel");
+  }
 }
 
 void Slot::kill_worker(const std::string &why) {
@@ -172,11 +178,13 @@ void Slot::send(const control::Message &message, std::span<const int> descriptor
 
 void Slot::watch_channel() {
   if (channel_poll_ == nullptr) return;
-  channel_poll_->watch(loop::Poll::kReadable | (channel_->wants_write() ? loop::Poll::kWritable : 0));
+  int readable = channel_->congested() ? 0 : loop::Poll::kReadable; // each message may need an answer
+  channel_poll_->watch(readable | (channel_->wants_write() ? loop::Poll::kWritable : 0));
 }
 
 void Slot::read_messages(size_t limit) {
   for (size_t i = 0; i < limit && channel_; i++) {
+    if (channel_->congested() && state_ == State::Running) return watch_channel();
     auto received = channel_->receive();
     if (channel_->ended()) {
       channel_poll_.reset();
@@ -286,6 +294,22 @@ void Slot::on_child_gone(pid_t, int status) {
   state_ = State::Idle;
   if (stopping_) return close();
   if (!restart_timer_.active()) restart_timer_.start(spacing_.on_death(false));
+}
+
+void Slot::drain() {
+  stopping_ = true;
+  restart_timer_.stop();
+  if (state_ == State::Running) {
+    if (has_worker()) return send(control::Drain{});
+    return kill_worker(""); // it has not begun to serve
+  }
+  if (state_ == State::Idle || state_ == State::Resting) leave();
+}
+
+bool Slot::stay() {
+  if (!stopping_ || state_ != State::Running || !has_worker()) return false;
+  stopping_ = false;
+  return true;
 }
 
 void Slot::shut_down(bool kill) {

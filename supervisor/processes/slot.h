@@ -1,5 +1,5 @@
 // A worker's place, as the supervisor sees it: owns the keeper process, the socket to it, the control channel to
-// the living worker and what outlives workers (session table, doorbell). Replaces workers and keepers that died.
+// the living worker and the session table, which outlives workers. Replaces workers and keepers that died.
 // Loop, reaper and listener outlive it.
 #pragma once
 
@@ -22,8 +22,9 @@ namespace sluice::processes {
 struct SlotOptions {
   uint16_t index = 0;
   std::string name;   // "rtsp-0"; what the keeper chooses the worker's entry point by
-  uint16_t slots = 1; // of the server
+  uint16_t slots = 1; // that there may be
   uint32_t max_sessions = 0;
+  Nanoseconds max_unread = 10 * kSecond; // how long the worker may read nothing of what waits for it
 };
 
 class Slot : loop::Poll::Listener, loop::Timer::Listener, Reaper::Listener {
@@ -35,7 +36,7 @@ public:
     virtual void on_worker_message(Slot &slot, control::Message message, std::vector<Fd> descriptors) = 0;
     // No process of the incarnation is left. Its last messages came before this; the next one starts after it.
     virtual void on_worker_gone(Slot &slot, const std::string &how) = 0;
-    // After shut_down(): keeper and worker have left.
+    // After shut_down() or drain(): keeper and worker have left. The slot is not to be destroyed in here.
     virtual void on_slot_closed(Slot &slot) = 0;
   };
 
@@ -43,12 +44,18 @@ public:
                                               Listener &listener);
   ~Slot() override; // kills what is left; by then on_slot_closed should have been called
 
-  Result<void> start();
+  // What can't be started is tried again.
+  void start();
 
-  // Dropped if there is no worker, or one that is about to be killed. A worker that does not read is killed.
+  // Dropped if there is no worker, or one that is about to be killed. While much waits to be read by the worker nothing
+  // more is read from it; one that reads nothing for max_unread is killed.
   void send(const control::Message &message, std::span<const int> descriptors = {});
   // Its messages are no longer listened to; a successor starts when it is gone. `why`: for the log.
   void kill_worker(const std::string &why);
+  // The worker is to leave when its last session has gone; nothing is restarted any more. stay() takes that back,
+  // unless it is too late.
+  void drain();
+  bool stay();
   // Shutdown to the worker, nothing is restarted any more. `kill`: don't wait for the worker's consent.
   void shut_down(bool kill);
 
@@ -56,11 +63,11 @@ public:
   const std::string &name() const { return options_.name; }
   uint64_t epoch() const { return epoch_; }                // of the latest incarnation
   bool has_worker() const { return greeted_ && !doomed_; } // said Hello and was not given up
-  pid_t keeper_pid() const { return keeper_pid_; }         // 0: none
-  pid_t worker_pid() const { return worker_pid_; }         // as the keeper reported it; 0: none
-  uint64_t restarts() const { return restarts_; }          // of workers
-  int doorbell() const { return doorbell_.get(); }         // eventfd
-  int session_table() const { return table_fd_.get(); }    // memfd
+  bool congested() const { return channel_ && channel_->congested(); }
+  pid_t keeper_pid() const { return keeper_pid_; }      // 0: none
+  pid_t worker_pid() const { return worker_pid_; }      // as the keeper reported it; 0: none
+  uint64_t restarts() const { return restarts_; }       // of workers
+  int session_table() const { return table_fd_.get(); } // memfd
   const shm::SessionTable &table() const { return table_; }
 
 private:
@@ -73,7 +80,7 @@ private:
     Closed,
   };
 
-  Slot(loop::Loop &loop, Reaper &reaper, const SlotOptions &options, Listener &listener, Fd doorbell, Fd table_fd,
+  Slot(loop::Loop &loop, Reaper &reaper, const SlotOptions &options, Listener &listener, Fd table_fd,
        shm::SessionTable table);
 
   void on_poll(int fd, int events) override;
@@ -91,6 +98,7 @@ private:
   Result<void> greet(const control::Hello &hello) const;
   void watch_channel();
   void look_after_worker();
+  void look_after_channel(Nanoseconds now);
   void worker_gone(const std::string &how);
   void leave();
   void close();
@@ -99,7 +107,6 @@ private:
   Reaper &reaper_;
   SlotOptions options_;
   Listener &listener_;
-  Fd doorbell_;
   Fd table_fd_;
   shm::SessionTable table_;
 
@@ -123,6 +130,8 @@ private:
   bool greeted_ = false;
   bool doomed_ = false;
   Nanoseconds doomed_at_ = 0;
+  Nanoseconds unread_since_ = 0; // the channel's queue made no progress since; 0: it is empty
+  uint64_t flushed_ = 0;         // of the channel, when last looked at
   std::string doom_;
 };
 

@@ -30,6 +30,9 @@ Result<void> check_claims(uint16_t slot, uint16_t slots, const control::Message 
           if (!owns(slot, m.session)) wrong = "a session of another slot";
         if constexpr (requires { m.path; })
           if (m.path.size() > kMaxPathNameBytes) wrong = "the path's name is too long";
+        if constexpr (requires { m.addresses; })
+          for (const std::string &address : m.addresses)
+            if (address.size() > kMaxClientBytes) wrong = "an address is too long";
         if constexpr (requires { m.client; })
           if (m.client.size() > kMaxClientBytes) wrong = "the client's name is too long";
       },

@@ -72,14 +72,14 @@ bool accepted(const control::Message &message, size_t descriptors = 0) {
 TEST(WorkerClaims, AcceptsWhatAWorkerMaySay) {
   EXPECT_TRUE(accepted(control::Hello{}));
   EXPECT_TRUE(accepted(control::LogLine{1, "text"}));
-  EXPECT_TRUE(accepted(control::Read{1, kOwn, "path", "client"}));
+  EXPECT_TRUE(accepted(control::Read{.request = 1, .session = kOwn, .path = "path", .client = "client"}));
   EXPECT_TRUE(accepted(control::Release{kOwn}));
-  EXPECT_TRUE(accepted(control::HandOver{2, kForeign, 0, {}}, 1));
+  EXPECT_TRUE(accepted(control::HandOver{.slot = 2, .session = kForeign}, 1));
 }
 
 TEST(WorkerClaims, RefusesSessionsOfOthers) {
-  EXPECT_FALSE(accepted(control::Publish{1, kForeign, "path", "client", {}}));
-  EXPECT_FALSE(accepted(control::Read{1, kForeign, "path", "client"}));
+  EXPECT_FALSE(accepted(control::Publish{.request = 1, .session = kForeign, .path = "path"}));
+  EXPECT_FALSE(accepted(control::Read{.request = 1, .session = kForeign, .path = "path"}));
   EXPECT_FALSE(accepted(control::Record{1, kForeign}));
   EXPECT_FALSE(accepted(control::PublisherPaused{kForeign}));
   EXPECT_FALSE(accepted(control::Release{kForeign}));
@@ -87,11 +87,11 @@ TEST(WorkerClaims, RefusesSessionsOfOthers) {
 }
 
 TEST(WorkerClaims, RefusesHandOversToNowhere) {
-  EXPECT_FALSE(accepted(control::HandOver{2, kForeign, 0, {}}, 0));
-  EXPECT_FALSE(accepted(control::HandOver{2, kForeign, 0, {}}, 2));
-  EXPECT_FALSE(accepted(control::HandOver{1, kOwn, 0, {}}, 1));
-  EXPECT_FALSE(accepted(control::HandOver{3, 5 << shm::kSlotBits | 3, 0, {}}, 1));
-  EXPECT_FALSE(accepted(control::HandOver{2, kOwn, 0, {}}, 1));
+  EXPECT_FALSE(accepted(control::HandOver{.slot = 2, .session = kForeign}, 0));
+  EXPECT_FALSE(accepted(control::HandOver{.slot = 2, .session = kForeign}, 2));
+  EXPECT_FALSE(accepted(control::HandOver{.slot = 1, .session = kOwn}, 1));
+  EXPECT_FALSE(accepted(control::HandOver{.slot = 3, .session = 5 << shm::kSlotBits | 3}, 1));
+  EXPECT_FALSE(accepted(control::HandOver{.slot = 2, .session = kOwn}, 1));
 }
 
 TEST(WorkerClaims, RefusesMessagesOfTheSupervisorAndStrayDescriptors) {
@@ -102,8 +102,8 @@ TEST(WorkerClaims, RefusesMessagesOfTheSupervisorAndStrayDescriptors) {
 }
 
 TEST(WorkerClaims, RefusesOversizedTextsAndUnknownLevels) {
-  EXPECT_FALSE(accepted(control::Describe{1, std::string(kMaxPathNameBytes + 1, 'a'), ""}));
-  EXPECT_FALSE(accepted(control::Describe{1, "a", std::string(kMaxClientBytes + 1, 'a')}));
+  EXPECT_FALSE(accepted(control::Describe{.path = std::string(kMaxPathNameBytes + 1, 'a')}));
+  EXPECT_FALSE(accepted(control::Describe{.path = "a", .client = std::string(kMaxClientBytes + 1, 'a')}));
   EXPECT_FALSE(accepted(control::LogLine{4, ""}));
 }
 

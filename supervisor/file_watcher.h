@@ -1,0 +1,46 @@
+// Tells when a file has become another one, however that was done: written in place, renamed over, or a symbolic link
+// on the way to it changed (as Kubernetes does it). Loop and listener outlive it.
+#pragma once
+
+#include "common/base/fd.h"
+#include "common/base/result.h"
+#include "common/loop/loop.h"
+
+#include <memory>
+#include <string>
+
+namespace sluice {
+
+class FileWatcher : loop::Poll::Listener, loop::Timer::Listener {
+public:
+  static constexpr Nanoseconds kSettling = 20 * kMillisecond; // after the last event, since editors do several things
+
+  struct Listener {
+    virtual ~Listener() = default;
+    virtual void on_file_changed() = 0;
+  };
+
+  // Error: inotify can't be had.
+  static Result<std::unique_ptr<FileWatcher>> create(loop::Loop &loop, const std::string &path, Listener &listener);
+  // What it is now counts as known.
+  void note_as_known() { known_ = signature(); }
+
+private:
+  FileWatcher(loop::Loop &loop, std::string path, Listener &listener, Fd inotify);
+
+  void on_poll(int fd, int events) override;
+  void on_timer(loop::Timer &timer) override;
+  void watch_folders();
+  std::string signature() const; // differs when the file does; empty: there is none
+
+  std::string path_;
+  Listener &listener_;
+  Fd inotify_;
+  loop::Poll poll_;
+  loop::Timer settling_;
+  std::string target_; // what path_ leads to, whose folder is watched too
+  int target_watch_ = -1, folder_watch_ = -1;
+  std::string known_;
+};
+
+} // namespace sluice

@@ -1,0 +1,42 @@
+#include "supervisor/udp_claims.h"
+
+#include "ipc/shm/session_table.h"
+
+#include <vector>
+
+namespace sluice {
+
+Result<void> UdpClaims::claim(const control::Claim &claim) {
+  if (claim.addresses.size() > kMaxAddresses) return Error{"too many UDP ports"};
+  for (const std::string &address : claim.addresses) {
+    auto [begin, end] = holders_.equal_range(address);
+    for (auto it = begin; it != end; ++it) {
+      const Holder &holder = it->second;
+      if (!claim.publishes && !holder.publishes && holder.path != claim.path) continue;
+      return Error{claim.in_use};
+    }
+  }
+  for (const std::string &address : claim.addresses) {
+    holders_.emplace(address, Holder{claim.session, claim.publishes, claim.path});
+    addresses_.emplace(claim.session, address);
+  }
+  return {};
+}
+
+void UdpClaims::release(control::SessionId session) {
+  auto [begin, end] = addresses_.equal_range(session);
+  for (auto it = begin; it != end; ++it) {
+    auto [first, last] = holders_.equal_range(it->second);
+    while (first != last) first = first->second.session == session ? holders_.erase(first) : std::next(first);
+  }
+  addresses_.erase(begin, end);
+}
+
+void UdpClaims::release_slot(uint16_t slot) {
+  std::vector<control::SessionId> sessions;
+  for (const auto &[session, address] : addresses_)
+    if (shm::slot_of_session(session) == slot) sessions.push_back(session);
+  for (control::SessionId session : sessions) release(session);
+}
+
+} // namespace sluice

@@ -1,0 +1,276 @@
+#include "supervisor/workers.h"
+
+#include "common/base/log.h"
+#include "ipc/shm/doorbell_board.h"
+#include "ipc/shm/memfd.h"
+#include "supervisor/listeners.h"
+#include "supervisor/processes/memory_budget.h"
+
+#include <sched.h>
+#include <sys/eventfd.h>
+
+#include <algorithm>
+
+namespace sluice {
+namespace {
+
+size_t cores() {
+  cpu_set_t set;
+  if (::sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+  return static_cast<size_t>(std::max(1, CPU_COUNT(&set)));
+}
+
+size_t count_of_slots(const config::Configuration &configuration) {
+  if (configuration.rtsp_disable) return 0;
+  size_t wanted = static_cast<size_t>(configuration.rtsp_workers);
+  return std::min(wanted == 0 ? cores() : wanted, size_t{config::kMaxWorkerSlots});
+}
+
+bool same_address(const loop::SocketAddress &a, const loop::SocketAddress &b) {
+  return a.family() == b.family() && a.text() == b.text();
+}
+
+std::string listeners_text(const config::Configuration &configuration) {
+  std::string text = configuration.rtsp_address + " (TCP)";
+  if (configuration.protocols.udp)
+    text += fmt::format(", {} (UDP/RTP), {} (UDP/RTCP)", configuration.rtp_address, configuration.rtcp_address);
+  return text;
+}
+
+} // namespace
+
+Workers::Workers(loop::Loop &loop, processes::Reaper &reaper, Listener &listener)
+    : loop_(loop), reaper_(reaper), listener_(listener), sweep_(loop, sweep_listener_), sweep_listener_(*this) {}
+
+Result<std::unique_ptr<Workers>> Workers::create(loop::Loop &loop, processes::Reaper &reaper, Listener &listener) {
+  std::unique_ptr<Workers> workers(new Workers(loop, reaper, listener));
+  workers->doorbell_board_ = TRY(shm::create_memfd("sluice doorbells", shm::DoorbellBoard::bytes()));
+  for (Fd &doorbell : workers->doorbells_) {
+    doorbell = Fd(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+    if (!doorbell) return os_error("eventfd");
+  }
+  return workers;
+}
+
+// --- a changed configuration ---
+
+Result<Workers::Opened> Workers::open(const config::Configuration &next) {
+  Opened opened;
+  opened.slots = count_of_slots(next);
+  if (opened.slots > 0) {
+    TRY(open_listeners(next, opened));
+    TRY(open_bases(next, opened));
+  }
+  for (size_t i = 0; i < opened.slots; i++) {
+    opened.fresh.emplace_back();
+    if (workers_[i].slot) continue;
+    processes::SlotOptions options{.index = static_cast<uint16_t>(i),
+                                   .name = fmt::format("rtsp-{}", i),
+                                   .slots = kMaxSlots,
+                                   .max_sessions = shm::kMaxTableSessions};
+    opened.fresh.back() = TRY(processes::Slot::create(loop_, reaper_, options, *this));
+  }
+  return opened;
+}
+
+Result<void> Workers::open_listeners(const config::Configuration &next, Opened &opened) const {
+  opened.tcp_address = TRY(resolve(next.rtsp_address));
+  opened.tcp_changed = count_ == 0 || !same_address(opened.tcp_address, tcp_address_);
+  size_t missing = opened.slots;
+  if (!opened.tcp_changed) {
+    size_t there = 0;
+    for (const Worker &worker : workers_) there += worker.listeners.size();
+    missing -= std::min(missing, there);
+  } else if (count_ == 0 || opened.tcp_address.port() != tcp_address_.port()) {
+    TRY(check_unused(opened.tcp_address, SOCK_STREAM)); // else the port is ours
+  }
+  for (size_t i = 0; i < missing; i++) opened.tcp.push_back(TRY(loop::listen_tcp(opened.tcp_address)));
+  return {};
+}
+
+Result<void> Workers::open_bases(const config::Configuration &next, Opened &opened) const {
+  if (!next.protocols.udp) {
+    opened.udp_changed = !udp_bases_.empty();
+    return {};
+  }
+  opened.rtp_address = TRY(resolve(next.rtp_address));
+  opened.rtcp_address = TRY(resolve(next.rtcp_address));
+  opened.udp_changed = udp_bases_.empty() || !same_address(opened.rtp_address, rtp_address_) ||
+                       !same_address(opened.rtcp_address, rtcp_address_);
+  if (!opened.udp_changed) return {};
+  for (const loop::SocketAddress &address : {opened.rtp_address, opened.rtcp_address}) {
+    bool ours =
+        !udp_bases_.empty() && (address.port() == rtp_address_.port() || address.port() == rtcp_address_.port());
+    if (!ours) TRY(check_unused(address, SOCK_DGRAM));
+    opened.udp_bases.push_back(TRY(loop::bind_udp_base(address)));
+  }
+  return {};
+}
+
+void Workers::apply(Opened opened, const config::Configuration &next) {
+  bool opens = opened.slots > 0 && (opened.tcp_changed || opened.udp_changed);
+  if (count_ > 0 && (opened.slots == 0 || opens)) log(LogLevel::Info, "[RTSP] listener is closing");
+  configuration_ = next;
+  serving_ = true;
+  if (opened.tcp_changed || opened.slots == 0)
+    for (Worker &worker : workers_) worker.listeners.clear();
+  if (opened.slots > 0 && opened.tcp_changed) tcp_address_ = opened.tcp_address;
+  if (opened.udp_changed || opened.slots == 0) {
+    udp_bases_ = std::move(opened.udp_bases);
+    rtp_address_ = opened.rtp_address;
+    rtcp_address_ = opened.rtcp_address;
+  }
+  count_ = opened.slots;
+  share_listeners(opened);
+  for (uint16_t i = 0; i < kMaxSlots; i++) {
+    Worker &worker = workers_[i];
+    if (i >= count_) {
+      if (worker.slot && !worker.draining) give_up(i);
+      continue;
+    }
+    if (!worker.slot) {
+      worker.slot = std::move(opened.fresh[i]);
+      worker.draining = false;
+      worker.slot->start();
+      continue;
+    }
+    if (worker.draining) worker.draining = !worker.slot->stay();
+    if (worker.draining) continue; // too late; on_slot_closed() starts it anew
+    control::Settings message;
+    std::vector<int> descriptors = sockets_of(i, message.listeners, message.udp_bases);
+    message.settings = settings();
+    send(i, message, descriptors);
+  }
+  if (opens) log(LogLevel::Info, "[RTSP] listener opened on {}", listeners_text(next));
+}
+
+// Each slot that stays has a listener, and those of the others go to slots that stay: who waits in one is served.
+void Workers::share_listeners(Opened &opened) {
+  std::vector<Fd> spare = std::move(opened.tcp);
+  for (size_t i = 0; i < kMaxSlots; i++) {
+    auto &listeners = workers_[i].listeners;
+    for (size_t keep = i < count_ ? 1 : 0; listeners.size() > keep; listeners.pop_back())
+      spare.push_back(std::move(listeners.back()));
+  }
+  for (size_t i = 0; i < count_ && !spare.empty(); i++) {
+    if (!workers_[i].listeners.empty()) continue;
+    workers_[i].listeners.push_back(std::move(spare.back()));
+    spare.pop_back();
+  }
+  for (size_t i = 0; !spare.empty() && count_ > 0; i++) {
+    workers_[i % count_].listeners.push_back(std::move(spare.back()));
+    spare.pop_back();
+  }
+}
+
+void Workers::give_up(uint16_t index) {
+  workers_[index].draining = true;
+  workers_[index].slot->drain();
+}
+
+control::WorkerSettings Workers::settings() const {
+  control::WorkerSettings settings;
+  settings.tcp = configuration_.protocols.tcp;
+  settings.udp = configuration_.protocols.udp;
+  settings.read_timeout_ns = configuration_.read_timeout;
+  settings.write_timeout_ns = configuration_.write_timeout;
+  settings.max_sessions = static_cast<uint32_t>(configuration_.max_sessions);
+  settings.log_level = static_cast<uint8_t>(configuration_.log_level);
+  settings.reports_connections = !configuration_.run_on_connect.empty();
+  uint64_t input = processes::memory_budget(configuration_.max_memory).input_bytes;
+  settings.max_input_bytes = std::max<uint64_t>(input / std::max<size_t>(count_, 1), 16 * shm::kLargeBufferBytes);
+  for (uint16_t i = 0; i < kMaxSlots; i++)
+    if (workers_[i].slot) settings.slots = static_cast<uint16_t>(i + 1);
+  if (!settings.udp) return settings;
+  settings.rtp_port = rtp_address_.port();
+  settings.rtcp_port = rtcp_address_.port();
+  settings.rtp_address = rtp_address_.text();
+  settings.rtcp_address = rtcp_address_.text();
+  return settings;
+}
+
+std::vector<int> Workers::sockets_of(uint16_t index, uint16_t &listeners, uint16_t &bases) const {
+  std::vector<int> descriptors;
+  const std::vector<Fd> &own = workers_[index].listeners;
+  for (size_t i = 0; i < std::min<size_t>(own.size(), kMaxSlots / 2); i++) descriptors.push_back(own[i].get());
+  listeners = static_cast<uint16_t>(descriptors.size());
+  if (index == 0)
+    for (const Fd &base : udp_bases_) descriptors.push_back(base.get());
+  bases = static_cast<uint16_t>(descriptors.size() - listeners);
+  return descriptors;
+}
+
+// --- slots ---
+
+void Workers::on_worker_hello(processes::Slot &slot) {
+  uint16_t index = slot.index();
+  control::Welcome welcome;
+  welcome.epoch = slot.epoch();
+  welcome.slot = index;
+  welcome.doorbells = kMaxSlots;
+  welcome.settings = settings();
+  std::vector<int> sockets = sockets_of(index, welcome.listeners, welcome.udp_bases);
+  std::vector<int> descriptors{slot.session_table(), doorbell_board_.get()};
+  descriptors.insert(descriptors.end(), sockets.begin(), sockets.end());
+  for (const Fd &doorbell : doorbells_) descriptors.push_back(doorbell.get());
+  slot.send(welcome, descriptors);
+}
+
+void Workers::on_worker_message(processes::Slot &slot, control::Message message, std::vector<Fd> descriptors) {
+  if (const auto *line = std::get_if<control::LogLine>(&message)) return print(workers_[slot.index()], *line);
+  if (const auto *hand_over = std::get_if<control::HandOver>(&message)) {
+    int connection = descriptors[0].get();
+    control::HandOver forwarded = *hand_over;
+    forwarded.token = forwarded.token == 0 ? 0 : forwarded.token << shm::kSlotBits | slot.index(); // unique now
+    const Worker &target = workers_[forwarded.slot];
+    if (target.slot && target.slot->has_worker() && !target.slot->congested())
+      return send(forwarded.slot, forwarded, {&connection, 1});
+    loop::close_in_order(connection); // it can't be served now; the client comes back
+    if (hand_over->token != 0) listener_.on_worker_message(slot.index(), control::Closed{hand_over->token});
+    return;
+  }
+  listener_.on_worker_message(slot.index(), std::move(message));
+}
+
+void Workers::print(Worker &worker, const control::LogLine &line) {
+  processes::LogLimit::Verdict verdict = worker.log_limit.on_line(loop_.now());
+  if (verdict.omitted > 0)
+    log(LogLevel::Warn, "[{}] {} more log lines were left out", worker.slot->name(), verdict.omitted);
+  if (verdict.print) log_message(static_cast<LogLevel>(line.level), line.text);
+}
+
+void Workers::on_worker_gone(processes::Slot &slot, const std::string &) {
+  listener_.on_worker_gone(slot.index());
+}
+
+// It was given up, or all are. A slot that is wanted again by now starts anew.
+void Workers::on_slot_closed(processes::Slot &slot) {
+  uint16_t index = slot.index();
+  Worker &worker = workers_[index];
+  closed_.push_back(std::move(worker.slot));
+  worker.draining = false;
+  if (stopping_) return close_if_all_left();
+  if (index >= count_) return;
+  auto opened = open(configuration_);
+  if (opened) return apply(std::move(*opened), configuration_);
+  log(LogLevel::Error, "[rtsp-{}] {}", index, opened.error().message);
+}
+
+void Workers::send(uint16_t slot, const control::Message &message, std::span<const int> descriptors) {
+  if (slot < kMaxSlots && workers_[slot].slot) workers_[slot].slot->send(message, descriptors);
+}
+
+void Workers::shut_down(bool kill) {
+  if (count_ > 0 && !stopping_) log(LogLevel::Info, "[RTSP] listener is closing");
+  stopping_ = true;
+  for (Worker &worker : workers_)
+    if (worker.slot) worker.slot->shut_down(kill);
+  close_if_all_left();
+}
+
+void Workers::close_if_all_left() {
+  bool any = std::any_of(workers_.begin(), workers_.end(), [](const Worker &worker) { return worker.slot != nullptr; });
+  if (!any) listener_.on_all_workers_closed();
+}
+
+} // namespace sluice

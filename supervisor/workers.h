@@ -1,0 +1,97 @@
+// The RTSP worker slots and what they serve: listeners, UDP base sockets, doorbells. A changed configuration is
+// applied in two steps: open() makes everything that may fail, apply() then can't. Loop, reaper and listener outlive
+// it.
+#pragma once
+
+#include "common/base/fd.h"
+#include "common/loop/loop.h"
+#include "common/loop/socket.h"
+#include "ipc/ring/ring_layout.h"
+#include "supervisor/config/configuration.h"
+#include "supervisor/processes/log_limit.h"
+#include "supervisor/processes/slot.h"
+
+#include <array>
+#include <memory>
+#include <vector>
+
+namespace sluice {
+
+class Workers : processes::Slot::Listener {
+public:
+  struct Listener {
+    virtual ~Listener() = default;
+    virtual void on_worker_message(uint16_t slot, control::Message message) = 0;
+    virtual void on_worker_gone(uint16_t slot) = 0;
+    virtual void on_all_workers_closed() = 0; // after shut_down()
+  };
+
+  static Result<std::unique_ptr<Workers>> create(loop::Loop &loop, processes::Reaper &reaper, Listener &listener);
+
+  // What a configuration needs beyond what there is.
+  struct Opened {
+    size_t slots = 0;
+    bool tcp_changed = false, udp_changed = false;
+    std::vector<Fd> tcp; // for slots without a listener, or for all
+    loop::SocketAddress tcp_address, rtp_address, rtcp_address;
+    std::vector<Fd> udp_bases;
+    std::vector<std::unique_ptr<processes::Slot>> fresh; // by index, where there is none yet
+  };
+  Result<Opened> open(const config::Configuration &next);
+  // Workers get the settings that changed; `next` is the configuration from now on.
+  void apply(Opened opened, const config::Configuration &next);
+
+  void send(uint16_t slot, const control::Message &message, std::span<const int> descriptors = {});
+  void shut_down(bool kill);
+  size_t slots() const { return count_; } // without those that are being given up
+
+private:
+  static constexpr size_t kMaxSlots = config::kMaxWorkerSlots;
+  static_assert(kMaxSlots <= ring::kMaxSlots);
+
+  struct Worker {
+    std::unique_ptr<processes::Slot> slot; // null: no such slot now
+    std::vector<Fd> listeners;             // its own, and those of slots that were given up
+    processes::LogLimit log_limit;
+    bool draining = false;
+  };
+
+  Workers(loop::Loop &loop, processes::Reaper &reaper, Listener &listener);
+
+  void on_worker_hello(processes::Slot &slot) override;
+  void on_worker_message(processes::Slot &slot, control::Message message, std::vector<Fd> descriptors) override;
+  void on_worker_gone(processes::Slot &slot, const std::string &how) override;
+  void on_slot_closed(processes::Slot &slot) override;
+
+  Result<void> open_listeners(const config::Configuration &next, Opened &opened) const;
+  Result<void> open_bases(const config::Configuration &next, Opened &opened) const;
+  void give_up(uint16_t index);
+  void share_listeners(Opened &opened);
+  control::WorkerSettings settings() const;
+  std::vector<int> sockets_of(uint16_t index, uint16_t &listeners, uint16_t &bases) const;
+  void print(Worker &worker, const control::LogLine &line);
+  void close_if_all_left();
+
+  loop::Loop &loop_;
+  processes::Reaper &reaper_;
+  Listener &listener_;
+  Fd doorbell_board_;
+  std::array<Fd, kMaxSlots> doorbells_;
+  std::array<Worker, kMaxSlots> workers_;
+  std::vector<std::unique_ptr<processes::Slot>> closed_; // to be destroyed when nothing of theirs runs
+  loop::Check sweep_;
+  struct Sweep : loop::Check::Listener {
+    explicit Sweep(Workers &owner) : owner_(owner) {}
+    void on_turn_end() override { owner_.closed_.clear(); }
+    Workers &owner_;
+  } sweep_listener_;
+
+  config::Configuration configuration_;
+  bool serving_ = false; // apply() was called
+  size_t count_ = 0;
+  loop::SocketAddress tcp_address_, rtp_address_, rtcp_address_;
+  std::vector<Fd> udp_bases_; // of rtpAddress and rtcpAddress; drained by slot 0
+  bool stopping_ = false;
+};
+
+} // namespace sluice
