@@ -21,7 +21,7 @@ INSIDE = [
 ]
 
 # Pure rooms: bytes in, facts out. No descriptors, no system calls, no clock.
-SANS_IO = [r"common/media", r"common/rtp", r"ipc/ring", r"workers/[^/]+/protocol"]
+SANS_IO = [r"common/media", r"common/rtp", r"common/http", r"ipc/ring", r"workers/[^/]+/protocol"]
 SANS_IO_HEADERS = re.compile(
     r"uv\.h|unistd\.h|fcntl\.h|poll\.h|pthread\.h|signal\.h|time\.h|netdb\.h|ctime|chrono|thread|fstream"
     r"|sys/.*|netinet/(?!in\.h).*|linux/.*|net/.*"  # arpa/inet.h only converts addresses
@@ -33,7 +33,8 @@ SANS_IO_CALLS = re.compile(
 # Rooms whose input is a stranger's. There every function parse_*, decode_* or load_* that takes bytes or text, and
 # every class *Parser, *Decoder, *Depacketizer, *Demuxer must be named in a fuzz target, or its header stands in
 # COVERED_BY with the fuzz target that reaches it through another function.
-PARSER_ROOMS = [r"common/media", r"common/rtp", r"common/http", r"ipc/control", r"workers/[^/]+/protocol", r"supervisor/config"]
+PARSER_ROOMS = [r"common/media", r"common/rtp", r"common/http", r"ipc/control", r"workers/[^/]+/protocol", r"supervisor/config", r"supervisor/hooks",
+                r"supervisor/auth"]
 PARSER_FUNCTION = re.compile(r"\b((?:parse|decode|load)_\w+)\s*\(\s*(?:Bytes|std::span<const uint8_t>|ByteReader|std::string_view|const std::string\s*&)")
 PARSER_CLASS = re.compile(r"^\s*(?:class|struct)\s+(\w*(?:Parser|Decoder|Depacketi[sz]er|Demuxer))\b(?!\s*;)", re.M)
 COVERED_BY = {

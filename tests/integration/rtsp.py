@@ -36,13 +36,13 @@ class Response:
 class Client:
     """One connection. Interleaved frames that come between responses are kept in `frames` as (channel, bytes)."""
 
-    def __init__(self, server, timeout_s=10, receive_buffer=None):
+    def __init__(self, server, timeout_s=10, receive_buffer=None, host="127.0.0.1"):
         self.server = server
         self.connection = socket.socket()
         if receive_buffer:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.connection.settimeout(timeout_s)
-        self.connection.connect(("127.0.0.1", server.rtsp_port))
+        self.connection.connect((host, server.rtsp_port))
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.timeout_s = timeout_s
         self.buffer = bytearray()
@@ -274,8 +274,8 @@ class UdpPair:
             port = random.randrange(10000, 32000, 2)
             self.rtp, self.rtcp = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
             try:
-                self.rtp.bind(("127.0.0.1", port))
-                self.rtcp.bind(("127.0.0.1", port + 1))
+                self.rtp.bind(("", port))
+                self.rtcp.bind(("", port + 1))
             except OSError:
                 self.close()
                 continue

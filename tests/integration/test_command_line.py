@@ -77,15 +77,40 @@ class CommandLine(TestCase):
             self.assertEqual(sluice("--check", pipe).returncode, status)
             self.assertEqual(sluice("--check", "/dev/stdin", input=text).returncode, status)
 
+    def test_files_are_encrypted_and_read_with_the_key_of_the_environment(self):
+        keyed = {**os.environ, "RTSP_CONFKEY": "an example's key, longer than 32 bytes"}
+        keyless = {name: value for name, value in os.environ.items() if name != "RTSP_CONFKEY"}
+        text = "readTimeout: 5s\npaths:\n  cam:\n"
+        plain = self.file(text)
+        shown = sluice("--encrypt", plain, env=keyed)
+        self.assertEqual((shown.returncode, shown.stderr), (0, ""))
+        self.assertNotIn("readTimeout", shown.stdout)
+        self.assertEqual(plain.read_text(), text)
+        encrypted = self.file(shown.stdout, "encrypted.yml")
+        self.assertEqual(sluice("--decrypt", encrypted, env=keyed).stdout, text)
+        self.assertEqual(sluice("--check", encrypted, env=keyed).stdout, f"{encrypted}: OK, 1 path\n")
+        self.assertEqual(sluice("--decrypt", "/dev/stdin", env=keyed, input=shown.stdout).stdout, text)
+        for arguments, environment, named in (
+            (["--check", encrypted], {**keyed, "RTSP_CONFKEY": "another"}, "decryption error"),
+            (["--check", plain], keyed, "not valid base64"),
+            (["--check", encrypted], keyless, "not a map"),
+            (["--encrypt", plain], keyless, "RTSP_CONFKEY is not set"),
+            (["--decrypt", encrypted], keyless, "RTSP_CONFKEY is not set"),
+            (["--encrypt"], keyed, "CONFIG"),
+        ):
+            shown = sluice(*arguments, env=environment)
+            self.assertEqual((shown.returncode, shown.stdout), (1, ""), arguments)
+            self.assertIn(named, shown.stderr)
+
     def test_values_from_the_environment_override_the_file(self):
         path = self.file("readTimeout: 5s\n")
         self.assertNotEqual(sluice("--check", path, env={**os.environ, "RTSP_READTIMEOUT": "soon"}).returncode, 0)
         self.assertEqual(sluice("--check", path, env={**os.environ, "RTSP_READTIMEOUT": "7s"}).returncode, 0)
 
     def test_what_is_not_built_is_refused_by_name(self):
-        shown = sluice("--check", self.file("api: yes\n"))
+        shown = sluice("--check", self.file("pprof: yes\n"))
         self.assertEqual(shown.returncode, 1)
-        self.assertIn("api", shown.stdout + shown.stderr)
+        self.assertIn("pprof", shown.stdout + shown.stderr)
         self.assertIn("not supported yet", shown.stdout + shown.stderr)
 
     def test_a_configuration_that_does_not_exist_ends_the_start(self):
@@ -118,6 +143,14 @@ class CommandLine(TestCase):
         with rtsp.Client(server) as client:
             self.assertEqual(client.request("DESCRIBE", "cam").status, 400)
         server.wait_for_log("path 'cam' is not configured")
+
+    def test_names_may_be_given_by_regular_expressions(self):
+        server = self.server({"paths": {"~^cam[0-9]+$": {}}})
+        with rtsp.Client(server) as client:
+            self.assertEqual(client.request("DESCRIBE", "cam7").status, 404)
+        with rtsp.Client(server) as client:
+            self.assertEqual(client.request("DESCRIBE", "camx").status, 400)
+        server.wait_for_log("path 'camx' is not configured")
 
     def test_a_port_in_use_ends_the_start_with_an_error(self):
         server = self.server()
