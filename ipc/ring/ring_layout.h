@@ -9,6 +9,7 @@
 #include "common/base/time.h"
 #include "common/media/stream_description.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -118,6 +119,12 @@ static_assert(offsetof(RingHeader, description_version) == 320);
 static_assert(offsetof(RingHeader, tracks) == 384);
 static_assert(offsetof(RingHeader, descriptions) == 384 + 192 * media::kMaxTracks);
 static_assert(std::endian::native == std::endian::little);
+
+// A time from shared memory, bounded so that differences of two do not overflow: 73 years either way.
+constexpr Nanoseconds time_of(uint64_t word) {
+  constexpr Nanoseconds kLimit = Nanoseconds{1} << 61;
+  return std::clamp(static_cast<Nanoseconds>(word), -kLimit, kLimit);
+}
 
 constexpr bool is_valid_capacity(uint64_t capacity) {
   return std::has_single_bit(capacity) && capacity >= kMinDataCapacity && capacity <= kMaxDataCapacity;

@@ -77,9 +77,9 @@ std::optional<EntryInfo> RingReader::load_entry(uint64_t sequence) const {
   info.sequence = load(slot.sequence);
   info.position = load(slot.position);
   uint64_t packed = load(slot.packed);
-  info.pts_ns = static_cast<Nanoseconds>(load(slot.pts_ns));
-  info.dts_ns = static_cast<Nanoseconds>(load(slot.dts_ns));
-  info.arrival_ns = static_cast<Nanoseconds>(load(slot.arrival_ns));
+  info.pts_ns = time_of(load(slot.pts_ns));
+  info.dts_ns = time_of(load(slot.dts_ns));
+  info.arrival_ns = time_of(load(slot.arrival_ns));
   info.input_position = load(slot.input_position);
   if (oldest() > sequence || info.sequence != sequence) return std::nullopt;
   info.length = static_cast<uint32_t>(packed);

@@ -122,8 +122,7 @@ Result<void> RingWriter::adopt_entry(uint64_t sequence, uint64_t &position) {
   if (track >= media::kMaxTracks) return corrupt("track of an entry");
   next_ = sequence;
   position_ = position;
-  note_entry({static_cast<uint8_t>(track), static_cast<uint16_t>(packed >> 48), 0, 0,
-              static_cast<Nanoseconds>(load(s.arrival_ns))});
+  note_entry({static_cast<uint8_t>(track), static_cast<uint16_t>(packed >> 48), 0, 0, time_of(load(s.arrival_ns))});
   position += length;
   next_ = sequence + 1;
   return {};
@@ -358,7 +357,7 @@ bool RingWriter::would_overwrite_younger_than(Nanoseconds now, Nanoseconds age_n
   uint64_t end_sequence = next_ + (bytes + kDataBytesPerSlot - 1) / kDataBytesPerSlot;
   if (end_sequence > slots) kept = std::max(kept, std::min(end_sequence - slots, next_));
   if (kept <= oldest_) return false;
-  return now - static_cast<Nanoseconds>(load(slot(kept - 1).arrival_ns)) < age_ns;
+  return now - time_of(load(slot(kept - 1).arrival_ns)) < age_ns;
 }
 
 uint64_t RingWriter::subscribers(size_t word) {
@@ -374,8 +373,8 @@ std::optional<EntryMeta> RingWriter::newest_media() const {
     uint64_t packed = load(s.packed);
     auto flags = static_cast<uint16_t>(packed >> 48);
     if ((flags & kRtcp) != 0) continue;
-    return EntryMeta{static_cast<uint8_t>(packed >> 32), flags, static_cast<Nanoseconds>(load(s.pts_ns)),
-                     static_cast<Nanoseconds>(load(s.dts_ns)), static_cast<Nanoseconds>(load(s.arrival_ns))};
+    return EntryMeta{static_cast<uint8_t>(packed >> 32), flags, time_of(load(s.pts_ns)), time_of(load(s.dts_ns)),
+                     time_of(load(s.arrival_ns))};
   }
   return std::nullopt;
 }
