@@ -84,38 +84,54 @@ Result<void> Supervisor::change_configuration(config::Configuration next) {
   return activated;
 }
 
-// All that may fail comes first.
+// All that may fail comes first. What then follows from the plan is all that is done.
 Result<void> Supervisor::activate(config::Configuration configuration) {
   auto next = std::make_unique<Active>(std::move(configuration));
   const config::Configuration &made = next->configuration;
+  config::ReloadPlan plan = config::plan_reload(active_->configuration, made);
   Fd api_listener = TRY(open_api(made));
   Workers::Opened opened = TRY(workers_->open(made));
   TRY(gate_.configure(made, next->matcher));
   std::unique_ptr<Active> before = std::exchange(active_, std::move(next));
 
-  set_log_level(made.log_level);
-  warn_of_limits(made, before->configuration);
-  rings_.set_limits(ring_limits(made));
-  paths_.set_max_sessions(static_cast<size_t>(made.max_sessions));
-  hooks_.configure(made);
+  bool first = !std::exchange(serving_, true);
   if (api_listener) {
     api_.listen(std::move(api_listener));
     log(LogLevel::Info, "[API] listener opened on {}", made.api_address);
   } else if (!made.api) {
     api_.stop_listening();
   }
-  serving_ = true;
-  workers_->apply(std::move(opened), made);
-  handle(paths::RulesChanged{});
+  if (!first) log(LogLevel::Info, "{}", plan.text());
+  if (first || plan.concerns_workers()) workers_->apply(std::move(opened), made);
+  if (first) {
+    hooks_.configure(made);
+    warn_of_limits(made);
+    handle(paths::RulesChanged{});
+  } else {
+    follow(plan);
+  }
   return {};
 }
 
-void Supervisor::warn_of_limits(const config::Configuration &next, const config::Configuration &before) const {
+void Supervisor::follow(const config::ReloadPlan &plan) {
+  using config::Change;
+  const config::Configuration &now = configuration();
+  auto concerns = [&](auto... changes) { return (plan.changes.contains(changes) || ...); };
+  if (concerns(Change::Log)) set_log_level(now.log_level);
+  if (concerns(Change::MemoryLimits)) rings_.set_limits(ring_limits(now));
+  if (concerns(Change::WorkerSetting)) {
+    paths_.set_max_sessions(static_cast<size_t>(now.max_sessions));
+    warn_of_limits(now);
+  }
+  if (concerns(Change::ConnectHook, Change::RtspListener)) hooks_.configure(now); // commands know the port
+  handle(paths::RulesChanged{}); // each path finds out whether its rules are others now
+}
+
+void Supervisor::warn_of_limits(const config::Configuration &configuration) const {
   uint64_t limit = processes::descriptor_limit();
-  if (static_cast<uint64_t>(next.max_sessions) < limit || (serving_ && next.max_sessions == before.max_sessions))
-    return;
+  if (static_cast<uint64_t>(configuration.max_sessions) < limit) return;
   log(LogLevel::Warn, "maxSessions is {}, but a process may have {} files open only: further clients are refused",
-      next.max_sessions, limit);
+      configuration.max_sessions, limit);
 }
 
 // Invalid: nothing is to be opened.

@@ -7,6 +7,7 @@
 #include "supervisor/api/api.h"
 #include "supervisor/config/loader.h"
 #include "supervisor/config/path_matcher.h"
+#include "supervisor/config/reload_plan.h"
 #include "supervisor/file_watcher.h"
 #include "supervisor/gate.h"
 #include "supervisor/hook_runner.h"
@@ -63,9 +64,10 @@ private:
 
   void reload(const char *why);
   Result<void> activate(config::Configuration next);
+  void follow(const config::ReloadPlan &plan);
   Result<Fd> open_api(const config::Configuration &next) const;
   void log_missing_listeners() const;
-  void warn_of_limits(const config::Configuration &next, const config::Configuration &before) const;
+  void warn_of_limits(const config::Configuration &configuration) const;
 
   void handle(const paths::Event &event);
   void perform(const paths::Effect &effect, std::vector<paths::Event> &failures);

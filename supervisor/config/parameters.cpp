@@ -154,7 +154,7 @@ constexpr auto kGlobalParameters = std::to_array<Parameter<Global>>({
      in_range<&Global::max_sessions, 1, 100'000, Global>, kOn, "Sessions per worker; more are refused."},
     {"ringMaxSize", &Global::ring_max_size, "64M", MemoryLimits, IsValue, ring_size_in_range, kOn,
      "How large one stream's buffer may grow."},
-    {"maxMemory", &Global::max_memory, "0", MemoryLimits, IsValue, no_check, kOn,
+    {"maxMemory", &Global::max_memory, "0", MemoryLimits | WorkerSetting, IsValue, no_check, kOn,
      "Memory for media (three quarters) and what clients send; 0: half of what the cgroup or machine has."},
     {"writeCoalesce", &Global::write_coalesce, "20ms", PathsThatInherit, IsValue,
      wait_in_range<&Global::write_coalesce, Global>, kOn,

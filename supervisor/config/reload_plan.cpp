@@ -1,7 +1,10 @@
 #include "supervisor/config/reload_plan.h"
 
+#include "common/base/log.h"
 #include "supervisor/config/parameters.h"
 #include "supervisor/config/path_matcher.h"
+
+#include <fmt/core.h>
 
 #include <algorithm>
 
@@ -33,6 +36,34 @@ std::vector<std::string_view> common_expressions(const Configuration &configurat
 }
 
 } // namespace
+
+bool ReloadPlan::concerns_workers() const {
+  using enum Change;
+  for (Change change : {WorkerSetting, ConnectHook, RtspSlots, RtspListener, UdpListener})
+    if (changes.contains(change)) return true;
+  return false;
+}
+
+std::string ReloadPlan::text() const {
+  if (empty()) return "nothing has changed";
+  std::string text;
+  auto list = [&](std::string_view what, const auto &names) {
+    constexpr size_t kMost = 10;
+    if (names.empty()) return;
+    text += fmt::format("{}{}", text.empty() ? "" : "; ", what);
+    for (size_t i = 0; i < std::min(names.size(), kMost); i++)
+      text += fmt::format("{} {}", i == 0 ? "" : ",", printable(names[i], 100));
+    if (names.size() > kMost) text += fmt::format(" and {} more", names.size() - kMost);
+  };
+  std::vector<std::string> entries;
+  for (const PathChange &change : changed) entries.push_back(change.name);
+  list("changed:", parameters);
+  list("changed paths:", entries);
+  list("added paths:", added);
+  list("removed paths:", removed);
+  if (text.empty()) text = "regular expressions are tried in another order";
+  return text;
+}
 
 ReloadPlan plan_reload(const Configuration &before, const Configuration &after) {
   ReloadPlan plan;

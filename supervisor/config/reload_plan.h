@@ -29,6 +29,10 @@ struct ReloadPlan {
   bool reordered = false;
 
   bool names_may_move() const { return reordered || !added.empty() || !removed.empty(); }
+  // Whether any RTSP worker, or how many there are, is concerned.
+  bool concerns_workers() const;
+  // For the log: what changed, without values. Long lists are cut.
+  std::string text() const;
   bool empty() const { return parameters.empty() && changed.empty() && !names_may_move(); }
 };
 

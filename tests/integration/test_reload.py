@@ -92,6 +92,7 @@ class Reload(TestCase):
         self.write(sluice, paths={"a": {"runOnInit": "sleep 777", "readUser": "u", "readPass": "p"}, "~^r(.)$": {}})
         b.wait_until_closed(5)  # its path is gone
         source = Source()
+        sluice.wait_for_log(r"INF changed paths: a; removed paths: b\n")
         a.send_frame(0, source.next())
         self.assertEqual(payload_number(reader.media_frame()), 0)
         expect(r.request("GET_PARAMETER", "r1"), 200)

@@ -3,6 +3,7 @@
 #include "supervisor/config/parameters.h"
 #include "supervisor/config/reload_plan.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -105,6 +106,22 @@ TEST(ReloadPlan, FollowsFromAChangeByTheApi) {
   EXPECT_EQ(result.changes, WorkerSetting);
   result = plan_reload(base, *edit_path_json(base, "a", R"({"sourceRedirect": "rtsp://x/y"})"));
   EXPECT_THAT(result.changed, SizeIs(1));
+}
+
+TEST(ReloadPlan, TellsWhatChangedWithoutValues) {
+  EXPECT_EQ(plan("", "").text(), "nothing has changed");
+  EXPECT_EQ(
+      plan("paths: {a: , b: }", "readTimeout: 5s\nlogLevel: warn\npaths: {a: {readUser: x, readPass: z}, c: }").text(),
+      "changed: logLevel, readTimeout; changed paths: a; added paths: c; removed paths: b");
+  std::string many = "paths:\n";
+  for (int i = 10; i < 25; i++) many += fmt::format("  p{}:\n", i);
+  EXPECT_EQ(plan("", many).text(), "added paths: p10, p11, p12, p13, p14, p15, p16, p17, p18, p19 and 5 more");
+}
+
+TEST(ReloadPlan, ConcernsWorkersOnlyIfTheyHaveToBeTold) {
+  EXPECT_TRUE(plan("", "rtspWorkers: 3").concerns_workers());
+  EXPECT_TRUE(plan("", "runOnConnect: x").concerns_workers());
+  EXPECT_FALSE(plan("", "ringMaxSize: 8M\npaths: {a: }").concerns_workers());
 }
 
 TEST(Changes, AreDescribed) {
