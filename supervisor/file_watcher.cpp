@@ -11,8 +11,11 @@
 namespace sluice {
 namespace {
 
-// Not IN_CREATE of a file, nor IN_MODIFY: what is being written is looked at when its writer is done.
-constexpr uint32_t kEvents = IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_MOVED_FROM;
+constexpr uint32_t kEvents = IN_MODIFY | IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_MOVED_FROM;
+
+std::string name_of(const std::string &path) {
+  return std::filesystem::path(path).filename().string();
+}
 
 std::string folder_of(const std::string &path) {
   std::string folder = std::filesystem::path(path).parent_path().string();
@@ -37,7 +40,7 @@ Result<std::unique_ptr<FileWatcher>> FileWatcher::create(loop::Loop &loop, const
 
 FileWatcher::FileWatcher(loop::Loop &loop, std::string path, Listener &listener, Fd inotify)
     : path_(std::move(path)), listener_(listener), inotify_(std::move(inotify)), poll_(loop, inotify_.get(), *this),
-      settling_(loop, *this) {
+      settling_(loop, *this), loop_(loop) {
   poll_.watch(loop::Poll::kReadable);
 }
 
@@ -53,29 +56,52 @@ void FileWatcher::watch_folders() {
 }
 
 void FileWatcher::on_poll(int, int) {
+  if (read_events()) settling_.start(kSettling);
+}
+
+// Whether there was any. One who writes truncates first, and what stands there until he closes is half a file.
+bool FileWatcher::read_events() {
   alignas(inotify_event) char buffer[16 * 1024];
   bool any = false;
   for (;;) {
     ssize_t count = ::read(inotify_.get(), buffer, sizeof buffer);
-    if (count <= 0) break;
+    if (count <= 0) return any;
+    any = true;
     for (const char *at = buffer; at < buffer + count;) {
       const auto *event = reinterpret_cast<const inotify_event *>(at);
       at += sizeof(inotify_event) + event->len;
       std::string name = event->len > 0 ? event->name : "";
-      bool being_written = event->mask == IN_CREATE && name == std::filesystem::path(path_).filename().string() &&
-                           !std::filesystem::is_symlink(path_);
-      any |= !being_written;
+      bool ours = (event->wd == folder_watch_ && name == name_of(path_)) ||
+                  (event->wd == target_watch_ && name == name_of(target_));
+      if (!ours) continue;
+      if ((event->mask & IN_MODIFY) != 0 && written_since_ == 0) written_since_ = loop_.now();
+      if ((event->mask & ~IN_MODIFY) != 0) written_since_ = 0; // closed, or another file by now
+      bool made_empty = (event->mask & IN_CREATE) != 0 && !std::filesystem::is_symlink(path_);
+      if (made_empty) written_since_ = loop_.now();
     }
   }
-  if (any) settling_.start(kSettling);
+}
+
+bool FileWatcher::is_being_written() const {
+  return written_since_ != 0 && loop_.now() - written_since_ < kPatience;
 }
 
 void FileWatcher::on_timer(loop::Timer &) {
+  read_events();
+  if (is_being_written()) return settling_.start(kSettling);
   watch_folders();
   std::string now = signature();
   if (now.empty() || now == known_) return; // one that is gone is about to come back, or not: it changes nothing
   known_ = now;
   listener_.on_file_changed();
+}
+
+bool FileWatcher::was_whole() {
+  read_events();
+  if (!is_being_written() && signature() == known_) return true;
+  known_.clear();
+  settling_.start(kSettling);
+  return false;
 }
 
 std::string FileWatcher::signature() const {

@@ -14,6 +14,7 @@ namespace sluice {
 class FileWatcher : loop::Poll::Listener, loop::Timer::Listener {
 public:
   static constexpr Nanoseconds kSettling = 20 * kMillisecond; // after the last event, since editors do several things
+  static constexpr Nanoseconds kPatience = 10 * kSecond;      // with one who writes the file and does not close it
 
   struct Listener {
     virtual ~Listener() = default;
@@ -24,6 +25,9 @@ public:
   static Result<std::unique_ptr<FileWatcher>> create(loop::Loop &loop, const std::string &path, Listener &listener);
   // What it is now counts as known.
   void note_as_known() { known_ = signature(); }
+  // After the file was read: it is still what was known then, and nobody is writing it. Else what was read may be half
+  // of something, and on_file_changed() follows.
+  bool was_whole();
 
 private:
   FileWatcher(loop::Loop &loop, std::string path, Listener &listener, Fd inotify);
@@ -31,6 +35,8 @@ private:
   void on_poll(int fd, int events) override;
   void on_timer(loop::Timer &timer) override;
   void watch_folders();
+  bool read_events();
+  bool is_being_written() const;
   std::string signature() const; // differs when the file does; empty: there is none
 
   std::string path_;
@@ -41,6 +47,8 @@ private:
   std::string target_; // what path_ leads to, whose folder is watched too
   int target_watch_ = -1, folder_watch_ = -1;
   std::string known_;
+  Nanoseconds written_since_ = 0; // somebody writes to it since; 0: nobody
+  loop::Loop &loop_;
 };
 
 } // namespace sluice

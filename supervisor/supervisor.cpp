@@ -6,6 +6,7 @@
 #include "supervisor/processes/family.h"
 #include "supervisor/processes/memory_budget.h"
 
+#include <algorithm>
 #include <csignal>
 
 namespace sluice {
@@ -67,6 +68,7 @@ void Supervisor::reload(const char *why) {
   if (file_.empty()) return log(LogLevel::Warn, "there is no configuration file to load");
   if (watcher_) watcher_->note_as_known();
   config::LoadResult loaded = config::load_configuration(file_, environment_);
+  if (watcher_ && !watcher_->was_whole()) return log(LogLevel::Debug, "the configuration file is being written");
   std::string wrong;
   if (!loaded) {
     for (const std::string &error : loaded.error()) wrong += (wrong.empty() ? "" : "; ") + error;
@@ -121,7 +123,8 @@ void Supervisor::follow(const config::ReloadPlan &plan) {
   if (concerns(Change::MemoryLimits)) rings_.set_limits(ring_limits(now));
   if (concerns(Change::WorkerSetting)) {
     paths_.set_max_sessions(static_cast<size_t>(now.max_sessions));
-    warn_of_limits(now);
+    bool named = std::find(plan.parameters.begin(), plan.parameters.end(), "maxSessions") != plan.parameters.end();
+    if (named) warn_of_limits(now);
   }
   if (concerns(Change::ConnectHook, Change::RtspListener)) hooks_.configure(now); // commands know the port
   handle(paths::RulesChanged{}); // each path finds out whether its rules are others now

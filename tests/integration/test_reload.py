@@ -60,6 +60,24 @@ class Reload(TestCase):
         os.kill(sluice.pid, signal.SIGHUP)
         sluice.wait_for_log(r"reloading configuration \(SIGHUP\)")
 
+    def test_a_file_that_is_being_written_is_not_taken_for_a_whole_one(self):
+        sluice = self.configured()
+        with Client(sluice) as publisher:
+            publisher.publish("cam")
+            text = "\n".join(f"{name}: {json.dumps(value)}" for name, value in sluice.configuration.items() if name != "paths")
+            with sluice.path.open("w") as file:  # each piece would be a valid configuration without any path
+                for piece in (text[: len(text) // 2].rpartition("\n")[0] + "\n", "#\n", "#\n"):
+                    file.write(piece)
+                    file.flush()
+                    os.kill(sluice.pid, signal.SIGHUP)
+                    time.sleep(0.2)
+                    expect(publisher.request("GET_PARAMETER", "cam"), 200)
+                file.seek(0)
+                file.write(text + "\npaths:\n  all:\n  new:\n")
+                file.truncate()
+            sluice.wait_for_log(r"added paths: new")
+            expect(publisher.request("GET_PARAMETER", "cam"), 200)
+
     def test_what_is_wrong_changes_nothing(self):
         sluice = self.configured()
         with Client(sluice) as publisher:
