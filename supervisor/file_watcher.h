@@ -6,6 +6,7 @@
 #include "common/base/result.h"
 #include "common/loop/loop.h"
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -13,8 +14,10 @@ namespace sluice {
 
 class FileWatcher : loop::Poll::Listener, loop::Timer::Listener {
 public:
-  static constexpr Nanoseconds kSettling = 20 * kMillisecond; // after the last event, since editors do several things
+  static constexpr Nanoseconds kSettling = 20 * kMillisecond; // after an event, since editors do several things
   static constexpr Nanoseconds kPatience = 10 * kSecond;      // with one who writes the file and does not close it
+
+  static constexpr Nanoseconds kRetry = kSecond / 2; // while the folder is gone
 
   struct Listener {
     virtual ~Listener() = default;
@@ -35,9 +38,18 @@ private:
   void on_poll(int fd, int events) override;
   void on_timer(loop::Timer &timer) override;
   void watch_folders();
-  bool read_events();
-  bool is_being_written() const;
-  std::string signature() const; // differs when the file does; empty: there is none
+  void read_events();
+  void on_event(int watch, uint32_t mask, const std::string &name);
+  bool is_being_written();
+
+  // Differs when the file does.
+  struct Signature {
+    std::string target; // empty: there is no file
+    uint64_t device = 0, inode = 0;
+    int64_t bytes = 0, modified_ns = 0;
+    bool operator==(const Signature &) const = default;
+  };
+  Signature signature() const;
 
   std::string path_;
   Listener &listener_;
@@ -46,7 +58,7 @@ private:
   loop::Timer settling_;
   std::string target_; // what path_ leads to, whose folder is watched too
   int target_watch_ = -1, folder_watch_ = -1;
-  std::string known_;
+  Signature known_, whole_;       // whole_: when it was last read as a whole
   Nanoseconds written_since_ = 0; // somebody writes to it since; 0: nobody
   loop::Loop &loop_;
 };

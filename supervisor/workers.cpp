@@ -73,8 +73,10 @@ Result<Workers::Opened> Workers::open(const config::Configuration &next) {
   return opened;
 }
 
+// Names are looked up again only when they are others.
 Result<void> Workers::open_listeners(const config::Configuration &next, Opened &opened) const {
-  opened.tcp_address = TRY(resolve(next.rtsp_address));
+  bool known = count_ > 0 && next.rtsp_address == configuration_.rtsp_address;
+  opened.tcp_address = known ? tcp_address_ : TRY(resolve(next.rtsp_address));
   opened.tcp_changed = count_ == 0 || !same_address(opened.tcp_address, tcp_address_);
   size_t missing = opened.slots;
   if (!opened.tcp_changed) {
@@ -93,8 +95,11 @@ Result<void> Workers::open_bases(const config::Configuration &next, Opened &open
     opened.udp_changed = !udp_bases_.empty();
     return {};
   }
-  opened.rtp_address = TRY(resolve(next.rtp_address));
-  opened.rtcp_address = TRY(resolve(next.rtcp_address));
+  bool there = !udp_bases_.empty();
+  bool rtp_known = there && next.rtp_address == configuration_.rtp_address;
+  bool rtcp_known = there && next.rtcp_address == configuration_.rtcp_address;
+  opened.rtp_address = rtp_known ? rtp_address_ : TRY(resolve(next.rtp_address));
+  opened.rtcp_address = rtcp_known ? rtcp_address_ : TRY(resolve(next.rtcp_address));
   opened.udp_changed = udp_bases_.empty() || !same_address(opened.rtp_address, rtp_address_) ||
                        !same_address(opened.rtcp_address, rtcp_address_);
   if (!opened.udp_changed) return {};
@@ -165,7 +170,10 @@ void Workers::share_listeners(Opened &opened) {
 
 void Workers::give_up(uint16_t index) {
   workers_[index].draining = true;
-  workers_[index].slot->drain();
+  if (count_ > 0)
+    workers_[index].slot->drain();
+  else
+    workers_[index].slot->shut_down(false); // rtspDisable: nobody is to be served any more
 }
 
 control::WorkerSettings Workers::settings() const {

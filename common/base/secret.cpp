@@ -5,7 +5,7 @@
 namespace sluice {
 
 void wipe(MutableBytes bytes) {
-  ::explicit_bzero(bytes.data(), bytes.size());
+  if (!bytes.empty()) ::explicit_bzero(bytes.data(), bytes.size());
 }
 
 void wipe(std::string &text) {

@@ -106,9 +106,10 @@ http::Response Api::answer_get(std::string_view route) {
 
 http::Response Api::answer_post(std::string_view route, const std::string &body) {
   const config::Configuration &base = backend_.configuration();
+  std::vector<std::string> ignored;
   config::ChangeResult changed = tl::unexpected(config::LoadErrors{});
   if (route == "/v1/config/set")
-    changed = config::apply_json_settings(base, body);
+    changed = config::apply_json_settings(base, body, &ignored);
   else if (auto added = behind(route, "/v1/config/paths/add/"))
     changed = config::add_path_json(base, *added, body);
   else if (auto edited = behind(route, "/v1/config/paths/edit/"))
@@ -117,6 +118,8 @@ http::Response Api::answer_post(std::string_view route, const std::string &body)
     changed = config::remove_path(base, *removed);
   else
     return failure(404, "no such route");
+  for (const std::string &key : ignored)
+    if (key != "paths") log(LogLevel::Warn, "[API] config/set: '{}' is no parameter, ignored", key);
   if (!changed) return failure(400, joined(changed.error()));
   log(LogLevel::Info, "reloading configuration (API request)");
   if (auto applied = backend_.change_configuration(std::move(*changed)); !applied)

@@ -96,12 +96,7 @@ void Assembly::apply_mapping(const YamlNode &mapping, const std::string &prefix,
     }
     if constexpr (std::is_same_v<S, Configuration>) {
       if (key.text == "paths") {
-        if (is_change_)
-          report(origin, prefix, key.text,
-                 "not changed with the global parameters; use config/paths/add, config/paths/edit and "
-                 "config/paths/remove");
-        else
-          apply_paths(value);
+        apply_paths(value);
         continue;
       }
     }

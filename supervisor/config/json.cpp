@@ -112,9 +112,16 @@ std::string render_json(const PathConfiguration &path) {
   return print(Json(json_object(path), &cJSON_Delete));
 }
 
-ChangeResult apply_json_settings(const Configuration &base, std::string_view json) {
+ChangeResult apply_json_settings(const Configuration &base, std::string_view json, std::vector<std::string> *ignored) {
   auto document = parse_object(json);
   if (!document) return failure(document.error().message);
+  for (size_t i = document->keys.size(); i-- > 0;) {
+    const std::string &key = document->keys[i].text;
+    if (find_parameter<Configuration>(key) != nullptr) continue;
+    if (ignored != nullptr) ignored->push_back(printable(key, 100));
+    document->keys.erase(document->keys.begin() + static_cast<ptrdiff_t>(i));
+    document->items.erase(document->items.begin() + static_cast<ptrdiff_t>(i));
+  }
   Assembly assembly(base);
   assembly.apply_document(*document);
   return finish(assembly);

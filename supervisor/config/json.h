@@ -14,8 +14,10 @@ std::string render_json(const PathConfiguration &path);
 // The changed configuration, valid as a whole, or all that is wrong.
 using ChangeResult = tl::expected<Configuration, LoadErrors>;
 
-// `json` is an object with some of the global parameters; `paths` is not among them.
-ChangeResult apply_json_settings(const Configuration &base, std::string_view json);
+// `json` is an object with some of the global parameters. `paths` and what is none is left out, as the reference does,
+// and named in `ignored`.
+ChangeResult apply_json_settings(const Configuration &base, std::string_view json,
+                                 std::vector<std::string> *ignored = nullptr);
 
 // `json` is an object with some parameters of a path; an added one has the defaults for the others. The name `all`
 // stands for kAllPaths. An added regular expression is tried after those that are there.

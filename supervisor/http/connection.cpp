@@ -149,7 +149,13 @@ void Connection::turn_away(const Refusal &refusal) {
 void Connection::refuse(const Refusal &refusal) {
   framing_.keep_alive = false;
   framing_.head_only = false;
-  send_answer(Response{.status = refusal.status, .close = true});
+  std::string reason; // of our own making, but it may quote
+  for (char c : refusal.reason)
+    if (c >= ' ' && c != '"' && c != '\\') reason += c;
+  send_answer(Response{.status = refusal.status,
+                       .headers = {{"Content-Type", "application/json"}},
+                       .body = "{\"error\":\"" + reason + "\"}",
+                       .close = true});
   host_.on_refused(*this, refusal);
 }
 

@@ -116,6 +116,17 @@ def _connections():
                 yield int(fields[1].rpartition(":")[2], 16), int(fields[2].rpartition(":")[2], 16), int(fields[9])
 
 
+def unread_bytes(ports):
+    """Received over TCP or UDP at these local ports, and not taken by whoever listens there."""
+    unread = 0
+    for family in ("tcp", "tcp6", "udp", "udp6"):
+        for line in Path(f"/proc/net/{family}").read_text().split("\n")[1:]:
+            fields = line.split()
+            if len(fields) > 9 and int(fields[1].rpartition(":")[2], 16) in ports and fields[3] != "0A":  # no listeners
+                unread += int(fields[4].partition(":")[2], 16)
+    return unread
+
+
 # Ports. A block belongs to who listens on its first port; the rest is below the range of ephemeral ports.
 
 

@@ -117,6 +117,7 @@ class Grace(TestCase):
         reader.media_frame()
         os.kill(sluice.workers()[0], 9)
         publisher.close()
+        sluice.wait_for_log(r"\[rtsp-0\] worker killed by signal 9")
         with Client(sluice) as again:
             again.publish("cam")
             packet = source.next()

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import socket
 import threading
@@ -170,13 +171,59 @@ class Reload(TestCase):
         self.write(sluice, rtspWorkers=3)
         wait_until(lambda: sorted(sluice.workers()) == [0, 1, 2], what="all are back")
 
+    def test_a_protocol_that_is_turned_off_sends_its_clients_away(self):
+        sluice = self.configured()
+        with Client(sluice) as publisher:
+            publisher.publish("cam")
+            self.write(sluice, rtspDisable=True)
+            publisher.wait_until_closed(5)
+        wait_until(lambda: not sluice.workers(), what="the workers leave")
+        self.write(sluice, rtspDisable=False)
+        wait_until(lambda: len(sluice.workers()) == 2 and sluice.answers(), what="RTSP is back")
+
+    def test_a_folder_that_is_replaced_is_still_watched(self):
+        sluice = self.configured()
+        self.assertTrue(self.path_is_configured(sluice, "x"))
+        folder = sluice.folder.with_name(sluice.folder.name + "-old")
+        os.rename(sluice.folder, folder)
+        sluice.log_path = folder / "log"
+        sluice.folder.mkdir(mode=0o755)
+        time.sleep(0.3)
+        sluice.path.write_text(json.dumps({**sluice.configuration, "paths": {"fresh": {}}}))
+        wait_until(lambda: self.path_is_configured(sluice, "fresh") and not self.path_is_configured(sluice, "x"), what="the new folder's file")
+        sluice.log_path = sluice.folder / "log"
+        os.rename(folder / "log", sluice.log_path)
+        shutil.rmtree(folder)
+
+    def test_a_busy_folder_does_not_hold_up_a_reload(self):
+        sluice = self.configured()
+        busy, ended = sluice.folder / "busy", threading.Event()
+
+        def write():
+            while not ended.is_set():
+                busy.write_text("x")
+                time.sleep(0.004)
+
+        thread = threading.Thread(target=write)
+        thread.start()
+        try:
+            sluice.path.write_text(json.dumps({**sluice.configuration, "paths": {"fresh": {}}}))
+            wait_until(lambda: self.path_is_configured(sluice, "fresh"), 5, "the reload")
+        finally:
+            ended.set()
+            thread.join()
+
     def test_the_log_level_is_applied(self):
         sluice = self.configured()
         with Client(sluice) as client:
             client.request("OPTIONS", "quiet")
             self.write(sluice, logLevel="debug")
-            client.request("OPTIONS", "loud")
-        sluice.wait_for_log(r"DEB .*\[c->s\] OPTIONS .*loud")
+
+            def is_told():
+                client.request("OPTIONS", "loud")
+                return re.search(r"DEB .*\[c->s\] OPTIONS .*loud", sluice.log())
+
+            wait_until(is_told, what="lines of level debug")
         self.assertNotIn("quiet", sluice.log())
 
 
@@ -248,11 +295,16 @@ class ThroughTheApi(TestCase):
         self.assertIn("~^.*$", shown["paths"])
         self.assertEqual(self.api.post("/v1/config/set", {"readTimeout": "7s"}), (200, ""))
         self.assertEqual(self.api.get("/v1/config/get")[1]["readTimeout"], "7s")
-        for body in ({"readTimeout": 7}, {"readTimeot": "7s"}, {"paths": {}}, b"{", {"rtpAddress": ":8001"}, [1]):
+        for body in ({"readTimeout": 7}, b"{", {"rtpAddress": ":8001"}, [1]):
             status, answer = self.api.post("/v1/config/set", body)
             self.assertEqual(status, 400, body)
             self.assertTrue(answer["error"])
         self.assertEqual(self.api.get("/v1/config/get")[1]["readTimeout"], "7s")
+        self.assertEqual(self.api.post("/v1/config/set", {"readTimeot": "9s"}), (200, ""))
+        self.sluice.wait_for_log(r"WAR \[API\] config/set: 'readTimeot' is no parameter, ignored")
+        shown = self.api.get("/v1/config/get")[1]
+        self.assertEqual(self.api.post("/v1/config/set", shown), (200, ""))
+        self.assertEqual(self.api.get("/v1/config/get")[1], shown)
         with socket.socket() as taken:
             taken.bind(("0.0.0.0", 0))
             taken.listen()
