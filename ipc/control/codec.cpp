@@ -19,19 +19,54 @@ template <size_t... I> constexpr auto make_decoders(std::index_sequence<I...>) {
 
 constexpr auto kDecoders = make_decoders(std::make_index_sequence<std::variant_size_v<Message>>());
 
-constexpr std::array<const char *, std::variant_size_v<Message>> kNames = {
-    "Hello",     "LogLine",      "Connected",       "Closed",         "Describe",
-    "Publish",   "Record",       "PublisherPaused", "Read",           "Claim",
-    "Playing",   "ReaderPaused", "Release",         "RingTooSmall",   "DescriptionChanged",
-    "HandOver",  "Welcome",      "Settings",        "Drain",          "StreamSettings",
-    "Described", "Redirected",   "Refused",         "PublishGranted", "Recorded",
-    "Claimed",   "ReadGranted",  "RingReplaced",    "RingKept",       "StreamEnded",
-    "Kick",      "Shutdown"};
+constexpr std::array<const char *, std::variant_size_v<Message>> kNames = {"Hello",
+                                                                           "LogLine",
+                                                                           "Connected",
+                                                                           "Closed",
+                                                                           "Describe",
+                                                                           "Publish",
+                                                                           "Record",
+                                                                           "PublisherPaused",
+                                                                           "Read",
+                                                                           "Claim",
+                                                                           "JoinMulticast",
+                                                                           "SourceReady",
+                                                                           "SourceFailed",
+                                                                           "SourceMoved",
+                                                                           "Playing",
+                                                                           "ReaderPaused",
+                                                                           "Release",
+                                                                           "RingTooSmall",
+                                                                           "DescriptionChanged",
+                                                                           "HandOver",
+                                                                           "Welcome",
+                                                                           "Settings",
+                                                                           "Certificate",
+                                                                           "Drain",
+                                                                           "StreamSettings",
+                                                                           "Described",
+                                                                           "Redirected",
+                                                                           "Refused",
+                                                                           "PublishGranted",
+                                                                           "Recorded",
+                                                                           "Claimed",
+                                                                           "ReadGranted",
+                                                                           "MulticastGranted",
+                                                                           "SendMulticast",
+                                                                           "StopMulticast",
+                                                                           "StartSource",
+                                                                           "StopSource",
+                                                                           "RingReplaced",
+                                                                           "RingKept",
+                                                                           "StreamEnded",
+                                                                           "Kick",
+                                                                           "Shutdown"};
 
 // What the visitors can't see: descriptions that are well-formed but make no sense.
 bool makes_sense(const Message &message) {
   if (const auto *publish = std::get_if<Publish>(&message)) return media::is_valid(publish->description);
   if (const auto *changed = std::get_if<DescriptionChanged>(&message)) return media::is_valid(changed->description);
+  if (const auto *ready = std::get_if<SourceReady>(&message)) return media::is_valid(ready->description);
   if (const auto *described = std::get_if<Described>(&message)) return media::is_valid(described->description);
   return true;
 }

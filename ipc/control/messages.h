@@ -17,10 +17,11 @@ constexpr size_t kMaxDescriptors = 128;
 using RequestId = uint64_t;
 using SessionId = uint64_t; // session ids carry their slot: see shm/session_table.h
 using StreamId = uint64_t;  // one publication of a path; never reused
+using SourceId = uint64_t;  // one attempt to pull a path's stream from elsewhere; never reused
 
 // Settings of a worker, from the configuration.
 struct WorkerSettings {
-  bool tcp = true, udp = true; // `protocols`
+  bool tcp = true, udp = true, multicast = false; // `protocols`
   int64_t read_timeout_ns = 0;
   int64_t write_timeout_ns = 0;
   uint32_t max_sessions = 0; // per slot
@@ -31,6 +32,17 @@ struct WorkerSettings {
   bool reports_connections = false; // Connected and Closed are wanted
   uint64_t max_input_bytes = 0;     // of the slot's large buffers together
 };
+
+// How the media of a source is to come.
+enum class SourceTransport : uint8_t {
+  Automatic, // UDP, and TCP if that brings nothing
+  Udp,
+  Multicast,
+  Tcp,
+};
+inline bool is_valid(SourceTransport transport) {
+  return transport <= SourceTransport::Tcp;
+}
 
 // What a client says about itself, for the supervisor to judge. Wiped by whoever is done with it.
 struct Credentials {
@@ -74,6 +86,7 @@ struct Publish {
   RequestId request = 0;
   SessionId session = 0;
   uint32_t log_id = 0;
+  bool tls = false;
   std::string path, query, client;
   Credentials credentials;
   media::StreamDescription description;
@@ -95,6 +108,7 @@ struct Read {
   RequestId request = 0;
   SessionId session = 0;
   uint32_t log_id = 0;
+  bool tls = false;
   std::string path, query, client;
   Credentials credentials;
 };
@@ -108,6 +122,32 @@ struct Claim {
   std::string path;
   std::vector<std::string> addresses; // "host:port"
   std::string in_use;                 // the reason for the client
+};
+
+// A reading session wants its stream by multicast, on the network of `interface` (an index of the kernel's).
+// MulticastGranted or Refused; held until Release.
+struct JoinMulticast {
+  RequestId request = 0;
+  SessionId session = 0;
+  uint32_t interface = 0;
+};
+
+// The other server answered, and all is set up: PublishGranted, upon which it is asked to play, or Refused, upon which
+// the source ends as if it had been stopped.
+struct SourceReady {
+  RequestId request = 0;
+  SourceId source = 0;
+  media::StreamDescription description;
+};
+// The attempt is over.
+struct SourceFailed {
+  SourceId source = 0;
+  std::string reason; // for the log, without credentials
+};
+// The same, since the other server said where to go instead.
+struct SourceMoved {
+  SourceId source = 0;
+  std::string url;
 };
 
 // A reader's media flows, or no more.
@@ -149,19 +189,27 @@ struct HandOver {
 
 // --- from the supervisor ---
 
-// fds: session table, doorbell board, then `listeners` TCP listeners, then `udp_bases` base sockets of the
-// UDP ports (only to the slot that drains them), then the doorbells of all slots there may be, in order.
+// fds: session table, doorbell board, then `listeners` TCP listeners, the last `tls_listeners` of which are for TLS,
+// then `udp_bases` base sockets of the UDP ports (only to the slot that drains them), then the doorbells of all slots
+// there may be, in order.
 struct Welcome {
   uint64_t epoch = 0;
-  uint16_t slot = 0, doorbells = 0, listeners = 0, udp_bases = 0;
+  uint16_t slot = 0, doorbells = 0, listeners = 0, tls_listeners = 0, udp_bases = 0;
   WorkerSettings settings;
 };
 
-// A changed configuration. fds: `listeners` TCP listeners, then `udp_bases` base sockets, instead of those there were;
-// what waits in a listener that goes is accepted first.
+// A changed configuration. fds: `listeners` TCP listeners (the last `tls_listeners` for TLS), then `udp_bases` base
+// sockets, instead of those there were; what waits in a listener that goes is accepted first.
 struct Settings {
-  uint16_t listeners = 0, udp_bases = 0;
+  uint16_t listeners = 0, tls_listeners = 0, udp_bases = 0;
   WorkerSettings settings;
+};
+
+// What the TLS listeners show and use from now on, for new connections: PEM texts; keys that session tickets are made
+// with, 80 bytes each, the newest first. Comes before or beside the first TLS listener.
+struct Certificate {
+  std::string chain, key;
+  std::vector<std::string> ticket_keys;
 };
 
 // The slot is given up: accept nothing more, leave when the last session and connection has gone.
@@ -171,6 +219,7 @@ struct Drain {};
 struct StreamSettings {
   StreamId stream = 0;
   int64_t coalesce_ns = 0, merge_ns = 0;
+  bool absolute_time = false; // sender reports carry the publisher's clock
 };
 
 struct Described {
@@ -209,6 +258,8 @@ struct PublishGranted {
   StreamId stream = 0;
   uint16_t ring_index = 0;
   int64_t coalesce_ns = 0, merge_ns = 0;
+  bool absolute_time = false; // as in StreamSettings
+  bool continues = false;     // the readers of a former publisher are there: for them it is one stream
   uint64_t max_ring_bytes = 0;
 };
 
@@ -225,6 +276,44 @@ struct ReadGranted {
   RequestId request = 0;
   StreamId stream = 0;
   uint16_t ring_index = 0;
+  bool from_key_frame = false; // begin with the newest random access point that the ring holds
+};
+
+// The stream's groups, one a track, as IPv4 texts.
+struct MulticastGranted {
+  RequestId request = 0;
+  std::vector<std::string> groups;
+  uint16_t rtp_port = 0, rtcp_port = 0;
+  uint8_t ttl = 0;
+};
+
+// To the slot that alone sends a stream by multicast: do so, on these interfaces, instead of those before. fd: the
+// stream's ring, read-only.
+struct SendMulticast {
+  StreamId stream = 0;
+  uint16_t ring_index = 0;
+  std::vector<std::string> groups;
+  uint16_t rtp_port = 0, rtcp_port = 0;
+  uint8_t ttl = 0;
+  std::vector<uint32_t> interfaces;
+};
+struct StopMulticast {
+  StreamId stream = 0;
+};
+
+// Pull a stream: SourceReady, SourceFailed or SourceMoved. `url` may hold credentials; `addresses` are those of its
+// host, "host:port", to be tried in order. fd: the certificates to trust (PEM), if its own is to be verified.
+struct StartSource {
+  SourceId source = 0;
+  std::string path, url;
+  std::vector<std::string> addresses;
+  SourceTransport transport = SourceTransport::Automatic;
+  bool any_port = false;
+  std::string fingerprint; // of the certificate, SHA-256 in hex; empty: it is verified
+};
+// Nothing more is heard of it.
+struct StopSource {
+  SourceId source = 0;
 };
 
 // The next generation of a ring. fd: read-write to the writer's slot, where it serves readers too, else read-only.
@@ -250,19 +339,24 @@ struct Kick {
 // Close all sessions in order, then exit.
 struct Shutdown {};
 
-using Message = std::variant<Hello, LogLine, Connected, Closed, Describe, Publish, Record, PublisherPaused, Read, Claim,
-                             Playing, ReaderPaused, Release, RingTooSmall, DescriptionChanged, HandOver, Welcome,
-                             Settings, Drain, StreamSettings, Described, Redirected, Refused, PublishGranted, Recorded,
-                             Claimed, ReadGranted, RingReplaced, RingKept, StreamEnded, Kick, Shutdown>;
+using Message =
+    std::variant<Hello, LogLine, Connected, Closed, Describe, Publish, Record, PublisherPaused, Read, Claim,
+                 JoinMulticast, SourceReady, SourceFailed, SourceMoved, Playing, ReaderPaused, Release, RingTooSmall,
+                 DescriptionChanged, HandOver, Welcome, Settings, Certificate, Drain, StreamSettings, Described,
+                 Redirected, Refused, PublishGranted, Recorded, Claimed, ReadGranted, MulticastGranted, SendMulticast,
+                 StopMulticast, StartSource, StopSource, RingReplaced, RingKept, StreamEnded, Kick, Shutdown>;
 
 // Their bytes are wiped where they were copied to.
 inline bool may_hold_secrets(const Message &message) {
   return std::holds_alternative<Describe>(message) || std::holds_alternative<Publish>(message) ||
-         std::holds_alternative<Read>(message) || std::holds_alternative<HandOver>(message);
+         std::holds_alternative<Read>(message) || std::holds_alternative<HandOver>(message) ||
+         std::holds_alternative<Certificate>(message) || std::holds_alternative<StartSource>(message) ||
+         std::holds_alternative<SourceMoved>(message);
 }
 
 template <class A> void visit(A &a, WorkerSettings &m) {
-  a(m.tcp), a(m.udp), a(m.read_timeout_ns), a(m.write_timeout_ns), a(m.max_sessions), a(m.rtp_port), a(m.rtcp_port);
+  a(m.tcp), a(m.udp), a(m.multicast), a(m.read_timeout_ns), a(m.write_timeout_ns), a(m.max_sessions), a(m.rtp_port),
+      a(m.rtcp_port);
   a(m.rtp_address), a(m.rtcp_address), a(m.log_level), a(m.slots), a(m.reports_connections), a(m.max_input_bytes);
 }
 template <class A> void visit(A &a, Credentials &m) {
@@ -284,7 +378,8 @@ template <class A> void visit(A &a, Closed &m) {
   a(m.connection);
 }
 template <class A> void visit(A &a, Publish &m) {
-  a(m.request), a(m.session), a(m.log_id), a(m.path), a(m.query), a(m.client), a(m.credentials), a(m.description);
+  a(m.request), a(m.session), a(m.log_id), a(m.tls), a(m.path), a(m.query), a(m.client), a(m.credentials),
+      a(m.description);
 }
 template <class A> void visit(A &a, Record &m) {
   a(m.request), a(m.session);
@@ -293,13 +388,25 @@ template <class A> void visit(A &a, PublisherPaused &m) {
   a(m.session);
 }
 template <class A> void visit(A &a, Read &m) {
-  a(m.request), a(m.session), a(m.log_id), a(m.path), a(m.query), a(m.client), a(m.credentials);
+  a(m.request), a(m.session), a(m.log_id), a(m.tls), a(m.path), a(m.query), a(m.client), a(m.credentials);
 }
 template <class A> void visit(A &a, Claim &m) {
   a(m.request), a(m.session), a(m.publishes), a(m.path), a(m.addresses), a(m.in_use);
 }
 template <class A> void visit(A &a, Claimed &m) {
   a(m.request);
+}
+template <class A> void visit(A &a, JoinMulticast &m) {
+  a(m.request), a(m.session), a(m.interface);
+}
+template <class A> void visit(A &a, SourceReady &m) {
+  a(m.request), a(m.source), a(m.description);
+}
+template <class A> void visit(A &a, SourceFailed &m) {
+  a(m.source), a(m.reason);
+}
+template <class A> void visit(A &a, SourceMoved &m) {
+  a(m.source), a(m.url);
 }
 template <class A> void visit(A &a, Playing &m) {
   a(m.session);
@@ -320,14 +427,17 @@ template <class A> void visit(A &a, HandOver &m) {
   a(m.slot), a(m.session), a(m.received_bytes), a(m.failures), a(m.token), a(m.unread);
 }
 template <class A> void visit(A &a, Welcome &m) {
-  a(m.epoch), a(m.slot), a(m.doorbells), a(m.listeners), a(m.udp_bases), a(m.settings);
+  a(m.epoch), a(m.slot), a(m.doorbells), a(m.listeners), a(m.tls_listeners), a(m.udp_bases), a(m.settings);
 }
 template <class A> void visit(A &a, Settings &m) {
-  a(m.listeners), a(m.udp_bases), a(m.settings);
+  a(m.listeners), a(m.tls_listeners), a(m.udp_bases), a(m.settings);
+}
+template <class A> void visit(A &a, Certificate &m) {
+  a(m.chain), a(m.key), a(m.ticket_keys);
 }
 template <class A> void visit(A &, Drain &) {}
 template <class A> void visit(A &a, StreamSettings &m) {
-  a(m.stream), a(m.coalesce_ns), a(m.merge_ns);
+  a(m.stream), a(m.coalesce_ns), a(m.merge_ns), a(m.absolute_time);
 }
 template <class A> void visit(A &a, Redirected &m) {
   a(m.request), a(m.location);
@@ -339,13 +449,29 @@ template <class A> void visit(A &a, Refused &m) {
   a(m.request), a(m.refusal), a(m.reason), a(m.challenges);
 }
 template <class A> void visit(A &a, PublishGranted &m) {
-  a(m.request), a(m.stream), a(m.ring_index), a(m.coalesce_ns), a(m.merge_ns), a(m.max_ring_bytes);
+  a(m.request), a(m.stream), a(m.ring_index), a(m.coalesce_ns), a(m.merge_ns), a(m.absolute_time), a(m.continues);
+  a(m.max_ring_bytes);
 }
 template <class A> void visit(A &a, Recorded &m) {
   a(m.request);
 }
 template <class A> void visit(A &a, ReadGranted &m) {
-  a(m.request), a(m.stream), a(m.ring_index);
+  a(m.request), a(m.stream), a(m.ring_index), a(m.from_key_frame);
+}
+template <class A> void visit(A &a, MulticastGranted &m) {
+  a(m.request), a(m.groups), a(m.rtp_port), a(m.rtcp_port), a(m.ttl);
+}
+template <class A> void visit(A &a, SendMulticast &m) {
+  a(m.stream), a(m.ring_index), a(m.groups), a(m.rtp_port), a(m.rtcp_port), a(m.ttl), a(m.interfaces);
+}
+template <class A> void visit(A &a, StopMulticast &m) {
+  a(m.stream);
+}
+template <class A> void visit(A &a, StartSource &m) {
+  a(m.source), a(m.path), a(m.url), a(m.addresses), a(m.transport), a(m.any_port), a(m.fingerprint);
+}
+template <class A> void visit(A &a, StopSource &m) {
+  a(m.source);
 }
 template <class A> void visit(A &a, RingReplaced &m) {
   a(m.stream);

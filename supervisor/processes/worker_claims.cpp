@@ -30,6 +30,8 @@ Result<void> check_claims(uint16_t slot, uint16_t slots, const control::Message 
           if (!owns(slot, m.session)) wrong = "a session of another slot";
         if constexpr (requires { m.path; })
           if (m.path.size() > kMaxPathNameBytes) wrong = "the path's name is too long";
+        if constexpr (std::is_same_v<Kind, control::SourceMoved>)
+          if (m.url.size() > kMaxPathNameBytes) wrong = "the URL is too long";
         if constexpr (requires { m.addresses; })
           for (const std::string &address : m.addresses)
             if (address.size() > kMaxClientBytes) wrong = "an address is too long";

@@ -20,14 +20,15 @@ TEST(ControlCodec, BringsEveryMessageBackAsItWas) {
 }
 
 TEST(ControlCodec, KeepsTheMembersApart) {
-  auto read = std::get<Read>(*decode_message(encode(Read{1, 2, 3, "path", "query", "client", {"m", "u", "a"}})));
+  auto read = std::get<Read>(*decode_message(encode(Read{1, 2, 3, false, "path", "query", "client", {"m", "u", "a"}})));
   EXPECT_EQ(read.request, 1U);
   EXPECT_EQ(read.session, 2U);
   EXPECT_EQ(read.path, "path");
   EXPECT_EQ(read.query, "query");
   EXPECT_EQ(read.client, "client");
   EXPECT_EQ(read.credentials.authorization, "a");
-  auto publish = std::get<Publish>(*decode_message(encode(Publish{1, 2, 3, "p", "q", "c", {}, sample_description()})));
+  auto publish =
+      std::get<Publish>(*decode_message(encode(Publish{1, 2, 3, false, "p", "q", "c", {}, sample_description()})));
   EXPECT_EQ(publish.description, sample_description());
   auto hand_over = std::get<HandOver>(*decode_message(encode(HandOver{1, 2, 3, 6, 7, {4, 5}})));
   EXPECT_EQ(hand_over.unread, (ByteVector{4, 5}));
@@ -74,7 +75,7 @@ TEST(ControlCodec, RefusesValuesOutOfRange) {
 }
 
 TEST(ControlCodec, RefusesDescriptionsThatMakeNoSense) {
-  EXPECT_FALSE(decode_message(encode(Publish{1, 2, 3, "p", "", "c", {}, {}}))); // no tracks
+  EXPECT_FALSE(decode_message(encode(Publish{1, 2, 3, false, "p", "", "c", {}, {}}))); // no tracks
   media::StreamDescription description = sample_description();
   description.tracks[0].clock_rate = 0;
   EXPECT_FALSE(decode_message(encode(DescriptionChanged{1, description})));
