@@ -43,6 +43,7 @@ void prepare_process() {
 
 int serve(const std::optional<std::string> &configuration_file) {
   config::Environment environment = config::process_environment();
+  ::setenv("UV_THREADPOOL_SIZE", "16", 0); // names of sources are looked up there, hashes computed; not for commands
   auto loaded = config::load_configuration(configuration_file, environment);
   if (!loaded) {
     for (const std::string &error : loaded.error()) std::printf("ERR: %s\n", error.c_str());

@@ -19,6 +19,27 @@ processes::RingLimits ring_limits(const config::Configuration &configuration) {
           processes::memory_budget(configuration.max_memory).ring_bytes, processes::descriptor_limit() / 2};
 }
 
+control::SourceId source_of(const paths::OpenStream &open) {
+  return open.source;
+}
+control::SourceId source_of(const paths::GrantRead &) {
+  return 0;
+}
+
+control::SourceTransport transport_of(config::SourceProtocol protocol) {
+  switch (protocol) {
+  case config::SourceProtocol::Automatic:
+    return control::SourceTransport::Automatic;
+  case config::SourceProtocol::Udp:
+    return control::SourceTransport::Udp;
+  case config::SourceProtocol::Multicast:
+    return control::SourceTransport::Multicast;
+  case config::SourceProtocol::Tcp:
+    break;
+  }
+  return control::SourceTransport::Tcp;
+}
+
 paths::CommandRule command(const std::string &text, bool restart) {
   return {text, restart};
 }
@@ -31,7 +52,7 @@ Supervisor::Supervisor(loop::Loop &loop, config::LoadedConfiguration loaded, con
       terminate_(loop, SIGTERM, *this), interrupt_(loop, SIGINT, *this), hang_up_(loop, SIGHUP, *this),
       shutdown_timer_(loop, *this), path_timer_(loop, *this),
       paths_(*this, static_cast<size_t>(configuration().max_sessions)), rings_(ring_limits(configuration())),
-      gate_(loop, *this), hooks_(loop, reaper_, environment_, *this), api_(loop, *this) {}
+      gate_(loop, *this), sources_(loop, *this), hooks_(loop, reaper_, environment_, *this), api_(loop, *this) {}
 
 Supervisor::~Supervisor() = default;
 
@@ -105,6 +126,7 @@ Result<void> Supervisor::activate(config::Configuration configuration) {
   }
   if (!first) log(LogLevel::Info, "{}", plan.text());
   if (first || plan.concerns_workers()) workers_->apply(std::move(opened), made);
+  sources_.set_slots(workers_->slots());
   if (first) {
     hooks_.configure(made);
     warn_of_limits(made);
@@ -152,8 +174,16 @@ Result<paths::PathRules> Supervisor::rules_for(const std::string &name) const {
   paths::PathRules rules;
   rules.entry = path.name;
   rules.permanent = !path.is_regex();
-  rules.source = path.source == "redirect" ? paths::SourceKind::Redirect : paths::SourceKind::Publisher;
+  rules.source = path.source == "redirect"    ? paths::SourceKind::Redirect
+                 : path.source == "publisher" ? paths::SourceKind::Publisher
+                                              : paths::SourceKind::Pulled;
   rules.redirect = path.source_redirect;
+  bool pulled = rules.source == paths::SourceKind::Pulled;
+  if (pulled)
+    rules.pull = {path.source, transport_of(path.source_protocol), path.source_any_port_enable,
+                  path.source_fingerprint};
+  rules.pull_on_demand = pulled && path.source_on_demand;
+  rules.reconnect_grace = path.source_reconnect_grace;
   rules.publisher_override = !path.disable_publisher_override;
   rules.fallback = path.fallback;
   rules.on_init = command(path.run_on_init, path.run_on_init_restart);
@@ -161,8 +191,8 @@ Result<paths::PathRules> Supervisor::rules_for(const std::string &name) const {
   rules.on_ready = command(path.run_on_ready, path.run_on_ready_restart);
   rules.on_read = command(path.run_on_read, path.run_on_read_restart);
   rules.groups = std::move(match.groups);
-  rules.start_timeout = path.run_on_demand_start_timeout;
-  rules.close_after = path.run_on_demand_close_after;
+  rules.start_timeout = pulled ? path.source_on_demand_start_timeout : path.run_on_demand_start_timeout;
+  rules.close_after = pulled ? path.source_on_demand_close_after : path.run_on_demand_close_after;
   rules.restart_grace = configuration().worker_restart_grace;
   rules.write_coalesce = path.write_coalesce;
   rules.write_merge = path.write_merge;
@@ -181,6 +211,10 @@ std::vector<std::string> Supervisor::permanent_paths() const {
 void Supervisor::on_worker_message(uint16_t slot, control::Message message) {
   if (const auto *request = std::get_if<control::RingTooSmall>(&message)) return grow_ring(slot, *request);
   if (const auto *asked = std::get_if<control::Claim>(&message)) return claim(slot, *asked);
+  bool of_source = std::holds_alternative<control::SourceReady>(message) ||
+                   std::holds_alternative<control::SourceFailed>(message) ||
+                   std::holds_alternative<control::SourceMoved>(message);
+  if (of_source) return sources_.on_message(slot, message);
   if (const auto *connected = std::get_if<control::Connected>(&message)) return hooks_.on_connected(slot, *connected);
   if (const auto *closed = std::get_if<control::Closed>(&message)) return hooks_.on_closed(slot, closed->connection);
   bool asks = std::holds_alternative<control::Describe>(message) || std::holds_alternative<control::Publish>(message) ||
@@ -201,11 +235,29 @@ void Supervisor::on_refused(uint16_t slot, control::Refused refused) {
   workers_->send(slot, refused);
 }
 
+void Supervisor::on_worker_ready(uint16_t slot) {
+  sources_.on_worker_ready(slot);
+}
+
 void Supervisor::on_worker_gone(uint16_t slot) {
+  rings_.writer_gone(slot);
   gate_.drop_worker(slot);
   udp_claims_.release_slot(slot);
   hooks_.on_worker_gone(slot);
   handle(paths::WorkerGone{slot});
+  sources_.on_worker_gone(slot);
+}
+
+void Supervisor::on_source(const paths::Event &event) {
+  handle(event);
+}
+
+bool Supervisor::worker_serves(uint16_t slot) const {
+  return workers_->serves(slot);
+}
+
+void Supervisor::send_to_worker(uint16_t slot, const control::Message &message, std::span<const int> descriptors) {
+  workers_->send(slot, message, descriptors);
 }
 
 void Supervisor::claim(uint16_t slot, const control::Claim &claim) {
@@ -219,10 +271,14 @@ void Supervisor::grow_ring(uint16_t writer, const control::RingTooSmall &request
   if (!replacement) log(LogLevel::Warn, "a ring can't grow: {}", replacement.error().message);
   if (!replacement || !*replacement) return workers_->send(writer, control::RingKept{request.stream});
   const processes::Rings::Grant &grant = (*replacement)->grant;
-  control::RingReplaced message{request.stream};
-  for (uint64_t rest = (*replacement)->readers & ~(uint64_t{1} << writer); rest != 0; rest &= rest - 1)
-    workers_->send(static_cast<uint16_t>(std::countr_zero(rest)), message, {&grant.read_only, 1});
-  workers_->send(writer, message, {&grant.writable, 1});
+  tell_readers(request.stream, grant, (*replacement)->readers & ~(uint64_t{1} << writer));
+  workers_->send(writer, control::RingReplaced{request.stream}, {&grant.writable, 1});
+}
+
+void Supervisor::tell_readers(control::StreamId stream, const processes::Rings::Grant &grant, uint64_t slots) {
+  for (; slots != 0; slots &= slots - 1)
+    workers_->send(static_cast<uint16_t>(std::countr_zero(slots)), control::RingReplaced{stream},
+                   {&grant.read_only, 1});
 }
 
 // --- paths ---
@@ -241,7 +297,8 @@ void Supervisor::handle(const paths::Event &event) {
 void Supervisor::perform(const paths::Effect &effect, std::vector<paths::Event> &failures) {
   auto note = [&](const auto &grant, const Result<void> &result) {
     if (!result)
-      failures.push_back(paths::GrantFailed{grant.slot, grant.request, grant.session, result.error().message});
+      failures.push_back(
+          paths::GrantFailed{grant.slot, grant.request, grant.session, source_of(grant), result.error().message});
   };
   if (const auto *message = std::get_if<paths::Send>(&effect)) workers_->send(message->slot, message->message);
   if (const auto *open = std::get_if<paths::OpenStream>(&effect)) note(*open, open_stream(*open));
@@ -249,20 +306,29 @@ void Supervisor::perform(const paths::Effect &effect, std::vector<paths::Event> 
   if (const auto *join = std::get_if<paths::Subscribe>(&effect)) rings_.subscribe(join->stream, join->slot);
   if (const auto *part = std::get_if<paths::Unsubscribe>(&effect)) rings_.unsubscribe(part->stream, part->slot);
   if (const auto *close = std::get_if<paths::CloseStream>(&effect)) rings_.close(close->stream);
+  if (const auto *pull = std::get_if<paths::PullSource>(&effect)) sources_.start(*pull);
+  if (const auto *end = std::get_if<paths::EndSource>(&effect)) sources_.end(end->source);
   if (const auto *run = std::get_if<paths::RunCommand>(&effect)) hooks_.run(*run);
   if (const auto *end = std::get_if<paths::EndCommand>(&effect)) hooks_.end(end->number);
   if (const auto *line = std::get_if<paths::Log>(&effect)) log(line->level, "[path {}] {}", line->path, line->text);
 }
 
 Result<void> Supervisor::open_stream(const paths::OpenStream &open) {
-  processes::Rings::Grant grant = TRY(open.continues ? rings_.hand_on(open.stream, open.slot)
-                                                     : rings_.open(open.stream, open.slot, open.description));
+  processes::Rings::Grant grant;
+  if (open.continues) {
+    processes::Rings::Replacement handed = TRY(rings_.hand_on(open.stream, open.slot));
+    grant = handed.grant;
+    tell_readers(open.stream, grant, handed.readers);
+  } else {
+    grant = TRY(rings_.open(open.stream, open.slot, open.description));
+  }
   control::PublishGranted granted;
   granted.request = open.request;
   granted.stream = open.stream;
   granted.ring_index = grant.ring_index;
   granted.coalesce_ns = open.coalesce;
   granted.merge_ns = open.merge;
+  granted.continues = open.continues;
   granted.max_ring_bytes = rings_.largest_bytes();
   std::vector<int> descriptors{grant.writable};
   if (grant.former >= 0) descriptors.push_back(grant.former);

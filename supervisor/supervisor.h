@@ -13,6 +13,7 @@
 #include "supervisor/hook_runner.h"
 #include "supervisor/paths/paths.h"
 #include "supervisor/processes/rings.h"
+#include "supervisor/sources/sources.h"
 #include "supervisor/udp_claims.h"
 #include "supervisor/workers.h"
 
@@ -22,6 +23,7 @@ namespace sluice {
 
 class Supervisor : Workers::Listener,
                    Gate::Listener,
+                   Sources::Listener,
                    HookRunner::Listener,
                    FileWatcher::Listener,
                    api::Backend,
@@ -48,10 +50,14 @@ private:
   };
 
   void on_worker_message(uint16_t slot, control::Message message) override;
+  void on_worker_ready(uint16_t slot) override;
   void on_worker_gone(uint16_t slot) override;
   void on_all_workers_closed() override;
   void on_passed(uint16_t slot, control::Message message) override;
   void on_refused(uint16_t slot, control::Refused refused) override;
+  void on_source(const paths::Event &event) override;
+  bool worker_serves(uint16_t slot) const override;
+  void send_to_worker(uint16_t slot, const control::Message &message, std::span<const int> descriptors) override;
   void on_hooks_idle() override;
   void on_file_changed() override;
   void on_signal(int number) override;
@@ -75,6 +81,7 @@ private:
   Result<void> grant_read(const paths::GrantRead &grant);
   void claim(uint16_t slot, const control::Claim &claim);
   void grow_ring(uint16_t writer, const control::RingTooSmall &request);
+  void tell_readers(control::StreamId stream, const processes::Rings::Grant &grant, uint64_t slots);
   void stop();
   void leave_if_done();
 
@@ -88,6 +95,7 @@ private:
   paths::Paths paths_;
   processes::Rings rings_;
   Gate gate_;
+  Sources sources_;
   HookRunner hooks_;
   UdpClaims udp_claims_;
   api::Api api_;

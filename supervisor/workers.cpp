@@ -222,6 +222,7 @@ void Workers::on_worker_hello(processes::Slot &slot) {
   descriptors.insert(descriptors.end(), sockets.begin(), sockets.end());
   for (const Fd &doorbell : doorbells_) descriptors.push_back(doorbell.get());
   slot.send(welcome, descriptors);
+  listener_.on_worker_ready(index);
 }
 
 void Workers::on_worker_message(processes::Slot &slot, control::Message message, std::vector<Fd> descriptors) {

@@ -22,6 +22,7 @@ public:
   struct Listener {
     virtual ~Listener() = default;
     virtual void on_worker_message(uint16_t slot, control::Message message) = 0;
+    virtual void on_worker_ready(uint16_t slot) = 0; // it got its Welcome
     virtual void on_worker_gone(uint16_t slot) = 0;
     virtual void on_all_workers_closed() = 0; // after shut_down()
   };
@@ -43,6 +44,7 @@ public:
 
   void send(uint16_t slot, const control::Message &message, std::span<const int> descriptors = {});
   void shut_down(bool kill);
+  bool serves(uint16_t slot) const { return slot < count_ && workers_[slot].slot && workers_[slot].slot->has_worker(); }
   size_t slots() const { return count_; } // without those that are being given up
 
 private:

@@ -142,10 +142,14 @@ std::string Api::paths_json() const {
     if (path.source == paths::PathInfo::Source::None) {
       cJSON_AddNullToObject(item, "source");
     } else {
-      bool redirect = path.source == paths::PathInfo::Source::Redirect;
+      using Source = paths::PathInfo::Source;
+      const char *type = path.source == Source::Redirect ? "redirect"
+                         : path.source == Source::Pulled ? "rtspSource"
+                                                         : "rtspSession";
       cJSON *source = cJSON_AddObjectToObject(item, "source");
-      cJSON_AddStringToObject(source, "type", redirect ? "redirect" : "rtspSession");
-      if (!redirect) cJSON_AddStringToObject(source, "id", std::to_string(path.publisher_log_id).c_str());
+      cJSON_AddStringToObject(source, "type", type);
+      if (path.source == Source::Session)
+        cJSON_AddStringToObject(source, "id", std::to_string(path.publisher_log_id).c_str());
     }
     cJSON_AddBoolToObject(item, "sourceReady", path.ready);
     cJSON *readers = cJSON_AddArrayToObject(item, "readers");

@@ -84,8 +84,8 @@ bool without_multicast(const Configuration &, const Global &global) {
 bool if_api_off(const Configuration &, const Global &global) {
   return !global.api;
 }
-bool if_not_pulled(const Configuration &, const Path &path) {
-  return path.source == "publisher" || path.source == "redirect";
+bool if_rtsp_source(const Configuration &, const Path &path) {
+  return path.source == "publisher" || path.source == "redirect" || path.source.starts_with("rtsp");
 }
 using enum Change;
 using enum Zero;
@@ -237,23 +237,23 @@ constexpr auto kPathOn = always<Path>;
 constexpr auto kPathIdle = without_effect<Path>;
 
 constexpr auto kPathParameters = std::to_array<Parameter<Path>>({
-    {"source", &Path::source, "publisher", PathSource, IsDefault, no_check, if_not_pulled,
+    {"source", &Path::source, "publisher", PathSource, IsDefault, no_check, if_rtsp_source,
      "Where the stream comes from: publisher, a URL (rtsp, rtsps, rtmp, http, https) or redirect."},
-    {"sourceProtocol", &Path::source_protocol, "automatic", PathSource, IsDefault, no_check, if_not_pulled,
+    {"sourceProtocol", &Path::source_protocol, "automatic", PathSource, IsDefault, no_check, kPathIdle,
      "Transport of an RTSP source: automatic, udp, multicast or tcp."},
-    {"sourceAnyPortEnable", &Path::source_any_port_enable, "no", PathSource, IsDefault, no_check, if_not_pulled,
+    {"sourceAnyPortEnable", &Path::source_any_port_enable, "no", PathSource, IsDefault, no_check, kPathIdle,
      "Take packets of an RTSP source from any of its ports."},
-    {"sourceFingerprint", &Path::source_fingerprint, "", PathSource, IsDefault, no_check, if_not_pulled,
+    {"sourceFingerprint", &Path::source_fingerprint, "", PathSource, IsDefault, no_check, kPathIdle,
      "SHA-256 of the certificate of a source over TLS, instead of its validation."},
-    {"sourceOnDemand", &Path::source_on_demand, "no", PathSource, IsDefault, no_check, not_built,
+    {"sourceOnDemand", &Path::source_on_demand, "no", PathSource, IsDefault, no_check, kPathOn,
      "Pull the source only while somebody reads."},
     {"sourceOnDemandStartTimeout", &Path::source_on_demand_start_timeout, "10s", NextUse, IsDefault, no_check,
-     if_not_pulled, "How long readers wait for a source on demand."},
-    {"sourceOnDemandCloseAfter", &Path::source_on_demand_close_after, "10s", NextUse, IsDefault, no_check,
-     if_not_pulled, "How long a source on demand runs on without readers."},
+     kPathIdle, "How long readers wait for a source on demand."},
+    {"sourceOnDemandCloseAfter", &Path::source_on_demand_close_after, "10s", NextUse, IsDefault, no_check, kPathIdle,
+     "How long a source on demand runs on without readers."},
     {"sourceRedirect", &Path::source_redirect, "", NextUse, IsDefault, no_check, kPathOn,
      "RTSP URL that clients are sent to if source is redirect."},
-    {"sourceReconnectGrace", &Path::source_reconnect_grace, "30s", NextUse, IsValue, no_check, if_not_pulled,
+    {"sourceReconnectGrace", &Path::source_reconnect_grace, "30s", NextUse, IsValue, no_check, kPathIdle,
      "How long readers of a pulled stream stay while it reconnects."},
     {"useAbsoluteTimestamp", &Path::use_absolute_timestamp, "no", StreamSetting, IsValue, no_check, not_built,
      "Sender reports carry the publisher's clock."},

@@ -13,6 +13,7 @@ namespace sluice::paths {
 
 using control::RequestId;
 using control::SessionId;
+using control::SourceId;
 using control::StreamId;
 using SlotIndex = uint16_t;     // of the worker that an event comes from, an effect goes to
 using CommandNumber = uint64_t; // of a running command; never reused, 0 = none
@@ -33,14 +34,28 @@ struct WorkerGone {
 struct GrantFailed {
   SlotIndex slot = 0;
   RequestId request = 0;
-  SessionId session = 0;
+  SessionId session = 0; // or
+  SourceId source = 0;   // whose stream it was to be
   std::string reason;
+};
+// A source was reached and set up, by the worker in `slot`; the request is answered with PublishGranted.
+struct SourceUp {
+  SlotIndex slot = 0;
+  SourceId source = 0;
+  RequestId request = 0;
+  media::StreamDescription description;
+};
+// A source ended by itself. `at_once`: it was our own doing (its worker died), so there is nothing to wait for.
+struct SourceDown {
+  SourceId source = 0;
+  std::string reason;
+  bool at_once = false;
 };
 // The configuration is another one, or is there for the first time.
 struct RulesChanged {};
 // next_deadline() has come.
 struct TimePassed {};
-using Event = std::variant<FromWorker, WorkerGone, GrantFailed, RulesChanged, TimePassed>;
+using Event = std::variant<FromWorker, WorkerGone, GrantFailed, SourceUp, SourceDown, RulesChanged, TimePassed>;
 
 // --- effects, to be carried out in order ---
 
@@ -52,12 +67,13 @@ struct Send {
 struct OpenStream {
   SlotIndex slot = 0;
   RequestId request = 0;
-  SessionId session = 0;
+  SessionId session = 0; // or
+  SourceId source = 0;
   StreamId stream = 0;
   std::string path;
   media::StreamDescription description;
   Nanoseconds coalesce = 0, merge = 0;
-  bool continues = false; // the ring is there; its former writer is dead
+  bool continues = false; // the ring is there; its former writer is dead, or done with it
 };
 // Answer with ReadGranted, read-only.
 struct GrantRead {
@@ -80,6 +96,16 @@ struct CloseStream {
   StreamId stream = 0;
 };
 
+// Have some worker pull a stream. Until SourceDown or EndSource.
+struct PullSource {
+  SourceId source = 0;
+  std::string path;
+  PullRule rule;
+};
+struct EndSource {
+  SourceId source = 0;
+};
+
 enum class Hook : uint8_t { OnInit, OnDemand, OnReady, OnRead };
 struct RunCommand {
   CommandNumber number = 0;
@@ -97,14 +123,14 @@ struct Log {
   std::string path, text; // "[path x] text"
   LogLevel level = LogLevel::Info;
 };
-using Effect =
-    std::variant<Send, OpenStream, GrantRead, Subscribe, Unsubscribe, CloseStream, RunCommand, EndCommand, Log>;
+using Effect = std::variant<Send, OpenStream, GrantRead, Subscribe, Unsubscribe, CloseStream, PullSource, EndSource,
+                            RunCommand, EndCommand, Log>;
 using Effects = std::vector<Effect>;
 
 // --- what there is, for the API ---
 
 struct PathInfo {
-  enum class Source : uint8_t { None, Session, Redirect };
+  enum class Source : uint8_t { None, Session, Pulled, Redirect };
   std::string name, entry;
   Source source = Source::None;
   uint32_t publisher_log_id = 0; // of Source::Session; 0 while it is awaited

@@ -14,10 +14,16 @@ const std::string kTerminated = "terminated";
 Paths::NamedPath &Paths::create_path(const std::string &name, PathRules rules) {
   NamedPath &path = *paths_.emplace(name, Path{}).first;
   path.second.rules = std::move(rules);
-  effects_.push_back(Log{name, "created", LogLevel::Debug});
-  run(path.second.init_command, Hook::OnInit, path, path.second.rules.on_init);
+  begin(path);
   unused_.push_back(name);
   return path;
+}
+
+void Paths::begin(NamedPath &path) {
+  const PathRules &rules = path.second.rules;
+  effects_.push_back(Log{path.first, "created", LogLevel::Debug});
+  run(path.second.init_command, Hook::OnInit, path, rules.on_init);
+  if (rules.source == SourceKind::Pulled && !rules.pull_on_demand) start_source(path);
 }
 
 // All of it ends; the path itself is for the caller to erase.
@@ -25,7 +31,8 @@ void Paths::close_path(NamedPath &path, const std::string &reason) {
   for (const Held &held : take_held(path.second))
     refuse(held.slot, held.request, control::Refusal::BadRequest, kTerminated);
   if (path.second.stream != 0) kick_publisher(path.second.stream);
-  stop_demand(path.second);
+  stop_demand(path);
+  stop_source(path);
   end(path.second.init_command);
   effects_.push_back(Log{path.first, "destroyed (" + reason + ")", LogLevel::Debug});
 }
@@ -35,7 +42,9 @@ void Paths::sweep() {
     auto found = paths_.find(name);
     if (found == paths_.end()) continue;
     const Path &path = found->second;
-    if (path.rules.permanent || path.stream != 0 || !path.held.empty() || path.demand != Demand::Initial) continue;
+    if (path.rules.permanent || path.stream != 0 || !path.held.empty() || path.demand != Demand::Initial ||
+        path.pulls())
+      continue;
     close_path(*found, "not in use");
     paths_.erase(found);
   }
@@ -49,7 +58,10 @@ void Paths::hold(NamedPath &named, const Held &request) {
     return refuse(request.slot, request.request, control::Refusal::Unavailable,
                   "too many requests wait for path '" + named.first + "'");
   if (path.demand == Demand::Initial) {
-    run(path.demand_command, Hook::OnDemand, named, path.rules.on_demand);
+    if (path.rules.source == SourceKind::Publisher)
+      run(path.demand_command, Hook::OnDemand, named, path.rules.on_demand);
+    else
+      start_source(named);
     path.demand = Demand::Waiting;
     set_deadline(path.deadline, now_ + path.rules.start_timeout);
   }
@@ -62,8 +74,10 @@ std::vector<Paths::Held> Paths::take_held(Path &path) {
   return std::exchange(path.held, {});
 }
 
-void Paths::stop_demand(Path &path) {
+void Paths::stop_demand(NamedPath &named) {
+  Path &path = named.second;
   end(path.demand_command);
+  if (path.rules.pull_on_demand) stop_source(named);
   path.demand = Demand::Initial;
   set_deadline(path.deadline, std::nullopt);
 }
@@ -72,9 +86,11 @@ void Paths::become_ready(NamedPath &named) {
   Path &path = named.second;
   Stream &stream = streams_.at(path.stream);
   stream.ready = true;
+  stream.kept = false;
   if (path.demand == Demand::Waiting) {
-    path.demand = Demand::Closing;
-    set_deadline(path.deadline, now_ + path.rules.close_after);
+    bool on_demand = path.rules.on_demand_at_all(); // not if a reload has it run all the time
+    path.demand = on_demand ? Demand::Closing : Demand::Initial;
+    set_deadline(path.deadline, on_demand ? std::optional(now_ + path.rules.close_after) : std::nullopt);
   }
   for (const Held &held : take_held(path)) {
     if (held.session != 0)
@@ -82,14 +98,15 @@ void Paths::become_ready(NamedPath &named) {
     else
       effects_.push_back(Send{held.slot, control::Described{held.request, stream.description}});
   }
-  run(path.ready_command, Hook::OnReady, named, path.rules.on_ready);
+  if (path.ready_command == 0) run(path.ready_command, Hook::OnReady, named, path.rules.on_ready);
 }
 
 void Paths::become_not_ready(NamedPath &named) {
   Path &path = named.second;
-  streams_.at(path.stream).ready = false;
+  Stream &stream = streams_.at(path.stream);
+  stream.ready = stream.kept = false;
   end(path.ready_command);
-  if (path.demand == Demand::Ready || path.demand == Demand::Closing) stop_demand(path);
+  if (path.demand == Demand::Ready || path.demand == Demand::Closing) stop_demand(named);
   unused_.push_back(named.first);
 }
 
@@ -117,7 +134,7 @@ void Paths::kick_readers(StreamId id, Stream &stream) {
 void Paths::end_stream(StreamId id) {
   Stream &stream = streams_.at(id);
   NamedPath &path = path_of(stream);
-  if (stream.ready) become_not_ready(path);
+  if (stream.readable()) become_not_ready(path);
   std::set<SlotIndex> slots{stream.slot};
   for (const auto &[slot, count] : stream.readers_by_slot) slots.insert(slot);
   kick_readers(id, stream);
@@ -142,7 +159,7 @@ std::optional<Nanoseconds> Paths::next_deadline() {
   auto consider = [&](std::optional<Nanoseconds> deadline) {
     if (deadline) next_deadline_ = std::min(next_deadline_.value_or(*deadline), *deadline);
   };
-  for (const auto &[name, path] : paths_) consider(path.deadline);
+  for (const auto &[name, path] : paths_) consider(path.deadline), consider(path.retry);
   for (const auto &[id, stream] : streams_) consider(stream.return_deadline);
   return next_deadline_;
 }
@@ -150,19 +167,23 @@ std::optional<Nanoseconds> Paths::next_deadline() {
 void Paths::on_time() {
   for (NamedPath &named : paths_) {
     Path &path = named.second;
+    if (path.retry && *path.retry <= now_) start_source(named);
     if (!path.deadline || *path.deadline > now_) continue;
     for (const Held &held : take_held(path))
       refuse(held.slot, held.request, control::Refusal::BadRequest,
              "source of path '" + named.first + "' has timed out");
     if (path.stream != 0) kick_publisher(path.stream);
-    stop_demand(path);
+    stop_demand(named);
     unused_.push_back(named.first);
   }
   std::vector<StreamId> overdue;
   for (const auto &[id, stream] : streams_)
     if (stream.return_deadline && *stream.return_deadline <= now_) overdue.push_back(id);
   for (StreamId id : overdue) {
-    effects_.push_back(Log{streams_.at(id).path, "the publisher whose worker failed did not return"});
+    const Stream &stream = streams_.at(id);
+    const char *what =
+        stream.kept ? "the source did not return in time" : "the publisher whose worker failed did not return";
+    effects_.push_back(Log{stream.path, what});
     end_stream(id);
   }
 }
@@ -192,12 +213,10 @@ void Paths::change_rules(NamedPath &named, PathRules rules) {
   Path &path = named.second;
   unused_.push_back(named.first);
   if (path.rules == rules) return;
-  if (path.rules.source != rules.source) {
+  if (path.rules.source != rules.source || path.rules.pull.url != rules.pull.url) {
     close_path(named, kTerminated);
     path.rules = std::move(rules);
-    effects_.push_back(Log{named.first, "created", LogLevel::Debug});
-    run(path.init_command, Hook::OnInit, named, path.rules.on_init);
-    return;
+    return begin(named);
   }
   PathRules before = std::exchange(path.rules, std::move(rules));
   auto replaced = [&](CommandRule PathRules::*command) {
@@ -207,10 +226,11 @@ void Paths::change_rules(NamedPath &named, PathRules rules) {
     end(path.init_command);
     run(path.init_command, Hook::OnInit, named, path.rules.on_init);
   }
+  if (path.rules.source == SourceKind::Pulled) change_source(named, before);
   Stream *stream = stream_of(path);
   if (stream == nullptr) return;
   change_stream_settings(path, before);
-  if (stream->ready && replaced(&PathRules::on_ready)) {
+  if (stream->readable() && replaced(&PathRules::on_ready)) {
     end(path.ready_command);
     run(path.ready_command, Hook::OnReady, named, path.rules.on_ready);
   }
@@ -225,7 +245,7 @@ void Paths::change_rules(NamedPath &named, PathRules rules) {
 void Paths::change_stream_settings(const Path &path, const PathRules &before) {
   const PathRules &rules = path.rules;
   const Stream &stream = streams_.at(path.stream);
-  if (stream.publisher == 0) return; // told when it is back
+  if (!stream.has_writer()) return; // told when it is back
   if (before.write_coalesce == rules.write_coalesce && before.write_merge == rules.write_merge) return;
   effects_.push_back(Send{stream.slot, control::StreamSettings{path.stream, rules.write_coalesce, rules.write_merge}});
 }
@@ -251,9 +271,10 @@ std::vector<PathInfo> Paths::list() const {
     info.name = name;
     info.entry = path.rules.entry;
     if (path.rules.source == SourceKind::Redirect) info.source = PathInfo::Source::Redirect;
+    if (path.pulls()) info.source = PathInfo::Source::Pulled;
     if (path.stream != 0) {
       const Stream &stream = streams_.at(path.stream);
-      info.source = PathInfo::Source::Session;
+      if (path.rules.source == SourceKind::Publisher) info.source = PathInfo::Source::Session;
       if (stream.publisher != 0) info.publisher_log_id = sessions_.at(stream.publisher).log_id;
       info.ready = stream.ready;
       for (SessionId reader : stream.readers) info.reader_log_ids.push_back(sessions_.at(reader).log_id);

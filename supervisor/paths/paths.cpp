@@ -37,8 +37,11 @@ Effects Paths::on_event(const Event &event, Nanoseconds now) {
   } else if (const auto *gone = std::get_if<WorkerGone>(&event)) {
     on_worker_gone(gone->slot);
   } else if (const auto *failed = std::get_if<GrantFailed>(&event)) {
-    refuse(failed->slot, failed->request, control::Refusal::Unavailable, failed->reason);
-    release(failed->session);
+    on_grant_failed(*failed);
+  } else if (const auto *up = std::get_if<SourceUp>(&event)) {
+    on_source_up(*up);
+  } else if (const auto *down = std::get_if<SourceDown>(&event)) {
+    on_source_down(*down);
   } else if (std::holds_alternative<RulesChanged>(event)) {
     on_rules_changed();
   } else {
@@ -70,9 +73,9 @@ void Paths::on(SlotIndex slot, const control::Describe &describe) {
   const Stream *stream = stream_of(path->second);
   if (rules.source == SourceKind::Redirect) {
     effects_.push_back(Send{slot, control::Redirected{describe.request, rules.redirect}});
-  } else if (stream != nullptr && stream->ready) {
+  } else if (stream != nullptr && (stream->ready || (stream->kept && rules.fallback.empty()))) {
     effects_.push_back(Send{slot, control::Described{describe.request, stream->description}});
-  } else if (!rules.on_demand.command.empty()) {
+  } else if (rules.on_demand_at_all() && (stream == nullptr || !stream->kept)) {
     hold(*path, {slot, describe.request, 0, 0});
   } else if (!rules.fallback.empty()) {
     effects_.push_back(Send{slot, control::Redirected{describe.request, rules.fallback}});
@@ -117,7 +120,7 @@ void Paths::open_stream(NamedPath &path, SlotIndex slot, const control::Publish 
   path.second.stream = id;
   add_session(publish.session, {slot, Role::Publishing, id, publish.log_id});
   const PathRules &rules = path.second.rules;
-  effects_.push_back(OpenStream{slot, publish.request, publish.session, id, path.first, publish.description,
+  effects_.push_back(OpenStream{slot, publish.request, publish.session, 0, id, path.first, publish.description,
                                 rules.write_coalesce, rules.write_merge, false});
 }
 
@@ -130,7 +133,7 @@ void Paths::continue_stream(NamedPath &path, SlotIndex slot, const control::Publ
   set_deadline(stream.return_deadline, std::nullopt);
   add_session(publish.session, {slot, Role::Publishing, id, publish.log_id});
   const PathRules &rules = path.second.rules;
-  effects_.push_back(OpenStream{slot, publish.request, publish.session, id, path.first, publish.description,
+  effects_.push_back(OpenStream{slot, publish.request, publish.session, 0, id, path.first, publish.description,
                                 rules.write_coalesce, rules.write_merge, true});
 }
 
@@ -162,13 +165,12 @@ void Paths::on(SlotIndex slot, const control::Read &read) {
     return refuse(slot, read.request, control::Refusal::BadRequest, kSessionInUse);
   Held reader{slot, read.request, read.session, read.log_id};
   const Stream *stream = stream_of(path->second);
-  if (stream != nullptr && stream->ready) return grant_read(*path, reader);
-  if (path->second.rules.source == SourceKind::Publisher && !path->second.rules.on_demand.command.empty())
-    return hold(*path, reader);
+  if (stream != nullptr && stream->readable()) return grant_read(*path, reader);
+  if (path->second.rules.on_demand_at_all()) return hold(*path, reader);
   refuse_no_publisher(slot, read.request, read.path);
 }
 
-// The stream is ready.
+// The stream is readable.
 void Paths::grant_read(NamedPath &path, const Held &reader) {
   StreamId id = path.second.stream;
   Stream &stream = streams_.at(id);
@@ -214,7 +216,7 @@ void Paths::on(SlotIndex slot, const control::Release &release_message) {
 
 void Paths::on(SlotIndex slot, const control::DescriptionChanged &changed) {
   auto stream = streams_.find(changed.stream);
-  if (stream == streams_.end() || stream->second.slot != slot || stream->second.publisher == 0) return;
+  if (stream == streams_.end() || stream->second.slot != slot || !stream->second.has_writer()) return;
   if (stream->second.description.tracks.size() != changed.description.tracks.size()) return;
   stream->second.description = changed.description;
 }
@@ -239,6 +241,12 @@ void Paths::on_worker_gone(SlotIndex slot) {
     set_deadline(stream->second.return_deadline, now_ + grace);
     forget_session(id);
   }
+}
+
+void Paths::on_grant_failed(const GrantFailed &failed) {
+  refuse(failed.slot, failed.request, control::Refusal::Unavailable, failed.reason);
+  if (failed.source == 0) return release(failed.session);
+  if (NamedPath *path = path_of_source(failed.source)) end_source(*path, failed.reason, 0);
 }
 
 void Paths::refuse(SlotIndex slot, RequestId request, control::Refusal refusal, std::string reason) {

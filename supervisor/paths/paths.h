@@ -1,13 +1,16 @@
-// Which publisher owns which path, who reads what, and what follows when one of them comes, goes or dies, when nobody
-// is there yet, and when the configuration changes. Pure: events and the time in, effects out; performs nothing, knows
-// no processes, rings, sockets or credentials. Streams and commands are numbered here.
+// Which publisher or source owns which path, who reads what, and what follows when one of them comes, goes or dies,
+// when nobody is there yet, and when the configuration changes. Pure: events and the time in, effects out; performs
+// nothing, knows no processes, rings, sockets or clients' credentials. Streams, sources and commands are numbered here.
 //
-// A path with runOnDemand goes through these states:
+// A path whose command or source runs on demand goes through these states:
 //
-//   Initial --(DESCRIBE or read)--> Waiting: the command runs, requests are held
+//   Initial --(DESCRIBE or read)--> Waiting: the command or source runs, requests are held
 //   Waiting --(ready)--> Closing, held requests answered    Waiting --(start timeout)--> Initial, they fail
 //   Closing --(a reader)--> Ready                           Closing --(close after)--> Initial, the publisher kicked
 //   Ready --(its last reader gone)--> Closing               Ready, Closing --(not ready any more)--> Initial
+//
+// A source that ends is tried again after a pause. Its stream is kept meanwhile, for as long as reconnect_grace says:
+// it is not ready, but its readers and the command of runOnReady stay.
 #pragma once
 
 #include "supervisor/paths/events.h"
@@ -22,6 +25,7 @@ namespace sluice::paths {
 
 constexpr size_t kMaxStreams = 4096; // rings that the doorbell board has room for
 constexpr size_t kMaxHeld = 10'000;  // requests that wait for one path
+constexpr Nanoseconds kSourcePause = 5 * kSecond;
 
 class Paths {
 public:
@@ -51,11 +55,16 @@ private:
   };
   struct Stream {
     std::string path;
-    SessionId publisher = 0; // 0: its worker died, it may come back until return_deadline
-    SlotIndex slot = 0;
+    // Neither: its worker died or its source ended; it may come back until return_deadline.
+    SessionId publisher = 0;
+    SourceId source = 0;
+    SlotIndex slot = 0;                              // of the writer
     media::StreamDescription announced, description; // the latter with what was learned since
     bool ready = false;
+    bool kept = false; // not ready, but its readers stay
     std::optional<Nanoseconds> return_deadline;
+    bool has_writer() const { return publisher != 0 || source != 0; }
+    bool readable() const { return ready || kept; }
     std::set<SessionId> readers;
     std::map<SlotIndex, size_t> readers_by_slot;
   };
@@ -72,6 +81,9 @@ private:
     Demand demand = Demand::Initial;
     std::optional<Nanoseconds> deadline; // of Waiting and Closing
     std::vector<Held> held;
+    SourceId source = 0;              // being reached, or the stream's
+    std::optional<Nanoseconds> retry; // of a source that ended
+    bool pulls() const { return source != 0 || retry; }
     CommandNumber init_command = 0, demand_command = 0, ready_command = 0;
   };
   using NamedPath = std::pair<const std::string, Path>;
@@ -86,6 +98,7 @@ private:
   void on(SlotIndex slot, const control::Release &release);
   void on(SlotIndex slot, const control::DescriptionChanged &changed);
   void on_worker_gone(SlotIndex slot);
+  void on_grant_failed(const GrantFailed &failed);
   void on_rules_changed();
   void on_time();
 
@@ -107,6 +120,7 @@ private:
 
   // path_states.cpp
   NamedPath &create_path(const std::string &name, PathRules rules);
+  void begin(NamedPath &path);
   void close_path(NamedPath &path, const std::string &reason);
   void sweep();
   void hold(NamedPath &path, const Held &request);
@@ -114,7 +128,7 @@ private:
   template <class F> void drop_held(F &&which);
   void become_ready(NamedPath &path);
   void become_not_ready(NamedPath &path);
-  void stop_demand(Path &path);
+  void stop_demand(NamedPath &path);
   void kick_publisher(StreamId id);
   void kick_readers(StreamId id, Stream &stream);
   void end_stream(StreamId id);
@@ -124,13 +138,28 @@ private:
   void run(CommandNumber &running, Hook hook, NamedPath &path, const CommandRule &rule, uint32_t log_id = 0);
   void end(CommandNumber &running);
 
+  // path_sources.cpp
+  void on_source_up(const SourceUp &up);
+  void on_source_down(const SourceDown &down);
+  NamedPath *path_of_source(SourceId source);
+  void start_source(NamedPath &path);
+  void stop_source(NamedPath &path);
+  void detach_source(NamedPath &path);
+  void end_source(NamedPath &path, const std::string &reason, Nanoseconds grace);
+  void keep_stream(NamedPath &path, Nanoseconds grace);
+  void drop_stream(NamedPath &path);
+  void change_source(NamedPath &path, const PathRules &before);
+  void log_source(const NamedPath &path, const std::string &text);
+
   const RuleSource &rules_;
   size_t max_sessions_;
   std::map<std::string, Path> paths_;
   std::map<StreamId, Stream> streams_;
   std::map<SessionId, Session> sessions_;
   std::map<SlotIndex, size_t> sessions_by_slot_;
+  std::map<SourceId, std::string> sources_; // under way; their paths
   StreamId next_stream_ = 1;
+  SourceId next_source_ = 1;
   CommandNumber next_command_ = 1;
   Nanoseconds now_ = 0;             // of the event under way, as the rest
   std::vector<std::string> unused_; // paths that may have become so

@@ -3,13 +3,24 @@
 
 #include "common/base/result.h"
 #include "common/base/time.h"
+#include "ipc/control/messages.h"
 
 #include <string>
 #include <vector>
 
 namespace sluice::paths {
 
-enum class SourceKind : uint8_t { Publisher, Redirect };
+enum class SourceKind : uint8_t { Publisher, Redirect, Pulled };
+
+// Of SourceKind::Pulled: where the stream comes from, and how. The URL may hold credentials.
+struct PullRule {
+  std::string url;
+  control::SourceTransport transport = control::SourceTransport::Automatic;
+  bool any_port = false;
+  std::string fingerprint;
+
+  bool operator==(const PullRule &) const = default;
+};
 
 // A command; empty: none.
 struct CommandRule {
@@ -24,14 +35,21 @@ struct PathRules {
   bool permanent = false; // exists without clients; else as long as somebody publishes, reads or waits
   SourceKind source = SourceKind::Publisher;
   std::string redirect; // of SourceKind::Redirect: where clients are sent to
+  PullRule pull;
+  bool pull_on_demand = false;                // else all the time
+  Nanoseconds reconnect_grace = 30 * kSecond; // how long readers of a pulled stream stay while it is not there
   bool publisher_override = true;
   std::string fallback; // "/name" or a URL: where readers are sent to while nobody publishes; empty: nowhere
   CommandRule on_init, on_demand, on_ready, on_read;
   std::vector<std::string> groups;                                      // of the entry's expression, for the commands
-  Nanoseconds start_timeout = 10 * kSecond, close_after = 10 * kSecond; // of on_demand
+  Nanoseconds start_timeout = 10 * kSecond, close_after = 10 * kSecond; // of what runs on demand
   Nanoseconds restart_grace = 10 * kSecond;        // how long a stream is kept whose publisher's worker died
   Nanoseconds write_coalesce = 0, write_merge = 0; // of its streams
 
+  bool on_demand_at_all() const {
+    return source == SourceKind::Publisher ? !on_demand.command.empty()
+                                           : source == SourceKind::Pulled && pull_on_demand;
+  }
   bool operator==(const PathRules &) const = default;
 };
 

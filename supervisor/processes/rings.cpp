@@ -21,14 +21,24 @@ void Rings::set_limits(const RingLimits &limits) {
   max_descriptors_ = limits.max_descriptors;
 }
 
-Result<Rings::Grant> Rings::hand_on(control::StreamId stream, uint16_t writer) {
+Result<Rings::Replacement> Rings::hand_on(control::StreamId stream, uint16_t writer) {
   auto found = rings_.find(stream);
   if (found == rings_.end()) return Error{"no such stream"};
   Ring &ring = found->second;
+  Replacement replacement;
+  if (writer != ring.writer && !ring.writer_gone) {
+    TRY(add_generation(stream, ring, ring.capacity));
+    replacement.readers = ring.subscribers;
+  }
   ring.writer = writer;
-  Grant grant = grant_of(ring);
-  if (ring.generations.size() > 1) grant.former = ring.generations.front().writable.get();
-  return grant;
+  ring.writer_gone = false;
+  replacement.grant = grant_of(ring);
+  if (ring.generations.size() > 1) replacement.grant.former = ring.generations.front().writable.get();
+  return replacement;
+}
+
+void Rings::writer_gone(uint16_t slot) {
+  for (auto &[stream, ring] : rings_) ring.writer_gone = ring.writer_gone || ring.writer == slot;
 }
 
 Result<Rings::Grant> Rings::open(control::StreamId stream, uint16_t writer,

@@ -34,18 +34,20 @@ public:
 
   // Error: no room in the budget, no ring index free, no descriptors.
   Result<Grant> open(control::StreamId stream, uint16_t writer, const media::StreamDescription &description);
-  // To another writer; the former one is certainly dead. Error: no such stream.
-  Result<Grant> hand_on(control::StreamId stream, uint16_t writer);
+  struct Replacement {
+    Grant grant;
+    uint64_t readers = 0; // slots, a bit each, to be told; the writer's may be among them
+  };
+  // To another writer, or the same anew. If the former one lives in another slot it may still write: then the stream
+  // goes on in the next generation. Error: no such stream, no room in the budget.
+  Result<Replacement> hand_on(control::StreamId stream, uint16_t writer);
+  void writer_gone(uint16_t slot); // its worker died
   // Error: no such stream.
   Result<Grant> find(control::StreamId stream) const;
   void subscribe(control::StreamId stream, uint16_t slot);
   void unsubscribe(control::StreamId stream, uint16_t slot);
   void close(control::StreamId stream); // unknown streams are ignored, here and above
 
-  struct Replacement {
-    Grant grant;
-    uint64_t readers = 0; // slots, a bit each; the writer's may be among them
-  };
   // The next generation. Empty if there is nothing to do: the stream ended meanwhile, `writer` is not its writer,
   // or its ring is that large, or as large as rings get. Error: no room in the budget.
   Result<std::optional<Replacement>> grow(control::StreamId stream, uint16_t writer, uint64_t wanted_bytes);
@@ -62,6 +64,7 @@ private:
   };
   struct Ring {
     uint16_t writer = 0;
+    bool writer_gone = false;
     uint16_t index = 0;
     uint32_t generation = 0;
     size_t capacity = 0;

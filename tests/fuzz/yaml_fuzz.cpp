@@ -35,7 +35,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   CHECK(configuration.read_timeout > 0 && configuration.max_sessions > 0);
   for (const auto &parameter : global_parameters()) CHECK(is_built(parameter, configuration, configuration));
   for (const auto &[name, path] : configuration.paths) {
-    CHECK(name == path.name && (path.source == "publisher" || path.source == "redirect"));
+    CHECK(name == path.name &&
+          (path.source == "publisher" || path.source == "redirect" || path.source.starts_with("rtsp")));
     if (path.is_regex()) CHECK(compile_expression(name.substr(1)).has_value());
     for (const auto &parameter : path_parameters()) CHECK(is_built(parameter, configuration, path));
   }

@@ -50,6 +50,8 @@ inline std::string text_of(const Effect &effect) {
   if (const auto *part = std::get_if<Unsubscribe>(&effect)) return "unsubscribe " + number(part->slot);
   if (const auto *close = std::get_if<CloseStream>(&effect)) return "close " + number(close->stream);
   if (const auto *line = std::get_if<Log>(&effect)) return "log [path " + line->path + "] " + line->text;
+  if (const auto *pull = std::get_if<PullSource>(&effect)) return "pull " + number(pull->source) + " " + pull->rule.url;
+  if (const auto *end = std::get_if<EndSource>(&effect)) return "end source " + number(end->source);
   static constexpr const char *kHooks[] = {"init", "demand", "ready", "read"};
   if (const auto *command = std::get_if<RunCommand>(&effect))
     return "run " + number(command->number) + " on " + kHooks[static_cast<int>(command->hook)] + ": " +
@@ -104,6 +106,10 @@ struct PathsTest : testing::Test {
   auto play(SessionId id) { return from(id & 63, control::Playing{id}); }
   auto release(SessionId id) { return from(id & 63, control::Release{id}); }
   auto worker_gone(SlotIndex slot) { return on(WorkerGone{slot}); }
+  auto source_up(SourceId id, size_t tracks = 1, SlotIndex slot = 0) {
+    return on(SourceUp{slot, id, 1, description(tracks)});
+  }
+  auto source_down(SourceId id, bool at_once = false) { return on(SourceDown{id, "reason", at_once}); }
   auto reload() { return on(RulesChanged{}); }
   auto pass(Nanoseconds time) {
     now += time;

@@ -86,7 +86,7 @@ TEST_F(PathsTest, DeathOfTheReadersWorkerLeavesThePublisherAlone) {
 
 TEST_F(PathsTest, FailedGrantIsRefusedAndForgotten) {
   publish(kPublisher);
-  EXPECT_THAT(on(GrantFailed{0, 1, kPublisher, "no memory"}),
+  EXPECT_THAT(on(GrantFailed{0, 1, kPublisher, 0, "no memory"}),
               ElementsAre("0: refused 2 no memory", "0: ended 1", "close 1"));
   EXPECT_TRUE(paths.idle());
 }

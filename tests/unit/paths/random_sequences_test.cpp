@@ -24,16 +24,25 @@ struct Rules : RuleSource {
     rules.on_read = {variant % 5 == 0 ? "" : "read", false};
     rules.restart_grace = path == "fixed" ? 0 : 10;
     if (variant % 7 == 3 && path == "a") rules.source = SourceKind::Redirect;
+    if (path == "pulled") {
+      rules.permanent = true;
+      rules.source = SourceKind::Pulled;
+      rules.pull.url = variant % 11 == 0 ? "rtsp://other/" : "rtsp://camera/";
+      rules.pull.any_port = variant % 6 == 0;
+      rules.pull_on_demand = variant == 0 || variant % 3 == 0;
+      rules.reconnect_grace = static_cast<Nanoseconds>(variant % 4) * 7 * kSecond;
+    }
     return rules;
   }
-  std::vector<std::string> permanent_paths() const override { return {"b"}; }
+  std::vector<std::string> permanent_paths() const override { return {"b", "pulled"}; }
   uint32_t variant = 0;
 };
 
 struct OpenedStream {
   std::string path;
   SessionId publisher = 0;
-  bool ready = false;
+  SourceId source = 0;
+  bool ready = false; // or kept for its readers
   std::set<SlotIndex> subscribed;
   std::set<SessionId> readers;
 };
@@ -44,11 +53,14 @@ public:
     random_.seed(seed);
     for (int i = 0; i < events && !testing::Test::HasFatalFailure(); i++) step();
     for (SlotIndex slot = 0; slot < kSlots; slot++) lose(slot);
+    rules_.variant = 0; // nothing is pulled unless somebody reads
+    apply(RulesChanged{});
     for (int i = 0; i < 3; i++) pass(100 * kSecond); // start timeouts, close after, grace
     EXPECT_TRUE(paths_.idle());
     EXPECT_TRUE(streams_.empty());
     EXPECT_TRUE(held_.empty());
     EXPECT_TRUE(commands_.empty()) << "no command outlives what it is for";
+    EXPECT_TRUE(sources_.empty());
     EXPECT_EQ(paths_.next_deadline(), std::nullopt);
   }
 
@@ -56,14 +68,14 @@ private:
   uint64_t below(uint64_t limit) { return random_() % limit; }
 
   void step() {
-    static const char *const kNames[] = {"a", "b", "fixed", "bad"};
+    static const char *const kNames[] = {"a", "b", "fixed", "bad", "pulled"};
     SlotIndex slot = static_cast<SlotIndex>(below(kSlots));
     SessionId id = (1 + below(kSessionsPerSlot)) << 6 | slot;
-    std::string path = kNames[below(4)];
+    std::string path = kNames[below(5)];
     media::StreamDescription description;
     description.tracks.emplace_back().clock_rate = 90000;
     request_ = ++next_request_;
-    switch (below(11)) {
+    switch (below(13)) {
     case 0:
       asks(FromWorker{slot, control::Describe{.request = request_, .path = path}});
       break;
@@ -95,6 +107,12 @@ private:
     case 9:
       pass(static_cast<Nanoseconds>(below(6)) * kSecond);
       break;
+    case 11:
+      source_up(slot, 1 + below(2));
+      break;
+    case 12:
+      if (!sources_.empty()) source_down(sources_.begin()->first, below(3) == 0);
+      break;
     case 10:
       rules_.variant = static_cast<uint32_t>(below(1000));
       apply(RulesChanged{});
@@ -103,6 +121,23 @@ private:
     EXPECT_EQ(streams_.size(), paths_.streams());
   }
 
+  void source_up(SlotIndex slot, size_t tracks) {
+    if (sources_.empty() || sources_.begin()->second.has_value()) return;
+    SourceId id = sources_.begin()->first;
+    sources_[id] = slot;
+    media::StreamDescription description;
+    description.tracks.resize(tracks);
+    for (auto &track : description.tracks) track.clock_rate = 90000;
+    held_.emplace(request_, slot);
+    apply(SourceUp{slot, id, request_, description});
+    EXPECT_FALSE(held_.contains(request_));
+  }
+  void source_down(SourceId id, bool at_once) {
+    sources_.erase(id);
+    for (auto &[stream, opened] : streams_)
+      if (opened.source == id) opened.source = 0;
+    apply(SourceDown{id, "reason", at_once});
+  }
   // Answered once, at once or later.
   void asks(const Event &event, SessionId recording = 0, SessionId reading = 0) {
     recording_ = recording;
@@ -150,6 +185,10 @@ private:
     for (auto &[stream, opened] : streams_)
       if ((opened.publisher & 63) == slot) opened.publisher = 0; // it may come back
     apply(WorkerGone{slot});
+    std::vector<SourceId> lost;
+    for (const auto &[id, at] : sources_)
+      if (at == slot) lost.push_back(id);
+    for (SourceId id : lost) source_down(id, true);
     for (auto &[stream, opened] : streams_) EXPECT_TRUE(opened.publisher != 0 || opened.ready);
   }
 
@@ -167,16 +206,28 @@ private:
     answered(open.slot, open.request);
     if (open.continues) {
       ASSERT_TRUE(streams_.contains(open.stream));
-      EXPECT_EQ(streams_[open.stream].publisher, 0U) << "one writer at a time";
-      streams_[open.stream].publisher = open.session;
+      OpenedStream &stream = streams_[open.stream];
+      EXPECT_TRUE(stream.publisher == 0 && stream.source == 0) << "one writer at a time";
+      stream.publisher = open.session;
+      stream.source = open.source;
       return;
     }
     for (const auto &[id, opened] : streams_) {
       EXPECT_NE(opened.path, open.path) << "one owner at a time";
-      EXPECT_NE(opened.publisher, open.session);
+      EXPECT_TRUE(open.session == 0 || opened.publisher != open.session);
       EXPECT_LT(id, open.stream);
     }
-    streams_[open.stream] = {open.path, open.session, false, {}, {}};
+    streams_[open.stream] = {open.path, open.session, open.source, open.source != 0, {}, {}};
+  }
+  void on(const PullSource &pull) {
+    EXPECT_EQ(pull.path, "pulled");
+    EXPECT_TRUE(sources_.empty()) << "one attempt at a time";
+    sources_.emplace(pull.source, std::nullopt);
+  }
+  void on(const EndSource &end) {
+    EXPECT_EQ(sources_.erase(end.source), 1U);
+    for (auto &[stream, opened] : streams_)
+      if (opened.source == end.source) opened.source = 0;
   }
   void on(const GrantRead &grant) {
     answered(grant.slot, grant.request);
@@ -233,6 +284,7 @@ private:
   std::map<RequestId, SlotIndex> held_;
   std::map<SessionId, RequestId> reads_held_;
   std::set<CommandNumber> commands_;
+  std::map<SourceId, std::optional<SlotIndex>> sources_; // under way; where, once it is up
 };
 
 TEST(Paths, KeepsItsInvariantsOverRandomSequences) {

@@ -88,6 +88,35 @@ TEST_F(RingsTest, GrowsOnlyForTheWriterAndUpToTheLargest) {
   EXPECT_FALSE(rings.grow(7, 2, 1000 * kMiB)->has_value());
 }
 
+TEST_F(RingsTest, HandsARingOnToItsSlotOrAfterADeath) {
+  auto first = *rings.open(7, 2, description());
+  rings.subscribe(7, 5);
+  auto same = *rings.hand_on(7, 2);
+  EXPECT_EQ(same.grant.writable, first.writable);
+  EXPECT_EQ(same.readers, 0U);
+  rings.writer_gone(2);
+  auto other = *rings.hand_on(7, 3);
+  EXPECT_EQ(other.grant.writable, first.writable);
+  EXPECT_EQ(other.readers, 0U);
+  EXPECT_FALSE(rings.hand_on(8, 3).has_value());
+}
+
+// It might write on, whatever it says.
+TEST_F(RingsTest, TakesTheRingAwayFromAWriterThatLives) {
+  auto first = *rings.open(7, 2, description());
+  ring::RingWriter former = resume(first.writable);
+  rings.subscribe(7, 5);
+  auto handed = *rings.hand_on(7, 3);
+  EXPECT_NE(handed.grant.writable, first.writable);
+  EXPECT_EQ(handed.grant.former, first.writable);
+  EXPECT_EQ(handed.readers, uint64_t{1} << 5);
+  mappings.push_back(std::move(*shm::Mapping::map_ring(handed.grant.writable, shm::Access::ReadWrite)));
+  auto next = ring::RingWriter::continue_from(mappings.back().writable(), former);
+  ASSERT_TRUE(next.has_value());
+  EXPECT_EQ(next->subscribers(), uint64_t{1} << 5);
+  EXPECT_FALSE(rings.grow(7, 2, 2 * kMiB)->has_value()) << "the former writer has no say any more";
+}
+
 TEST_F(RingsTest, StaysWithinItsBudgetAndGetsBackWhatIsClosed) {
   control::StreamId stream = 1;
   while (rings.open(stream, 0, description())) ASSERT_LT(stream++, 64U);
