@@ -15,6 +15,8 @@ import time
 import unittest
 from pathlib import Path
 
+from api import Api
+
 ROOT = Path(__file__).resolve().parents[2]
 EXECUTABLE = os.environ.get("SLUICE_EXECUTABLE", str(ROOT / "build/release/sluice"))
 PATIENCE_S = 15  # for what should take a moment, on a busy machine
@@ -177,22 +179,28 @@ class Server:
         self.log_path = self.folder / "log"
         self.ports = Ports()
         self.rtsp_port, self.rtp_port = self.ports.base + 2, self.ports.base + 4
+        self.api_port = self.ports.base + 6
         self.configuration = {
             "rtspAddress": f":{self.rtsp_port}",
             "rtpAddress": f":{self.rtp_port}",
             "rtcpAddress": f":{self.rtp_port + 1}",
+            "apiAddress": f"127.0.0.1:{self.api_port}",
             "rtmpDisable": True,
             "hlsDisable": True,
             "rtspWorkers": 2,
             "paths": {"all": {}},
             **(configuration or {}),
         }
-        path = self.folder / "sluice.yml"
-        path.write_text(json.dumps(self.configuration, indent=2))  # JSON is YAML
-        environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0", **(environment or {})}
-        with self.log_path.open("wb") as log:
+        self.path = self.folder / "sluice.yml"
+        self.path.write_text(json.dumps(self.configuration, indent=2))  # JSON is YAML
+        self.environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0", **(environment or {})}
+        self.start()
+
+    def start(self):
+        with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [EXECUTABLE, str(path)], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, env=environment
+                [EXECUTABLE, str(self.path)], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
+                env=self.environment,
             )
         self.pid = self.process.pid
         try:
@@ -201,8 +209,19 @@ class Server:
             self.close()
             raise
 
+    def kill(self):
+        """All of it, at once. start() has it back on the same ports."""
+        everything = [self.pid, *descendants(self.pid)]
+        for pid in everything:
+            kill_quietly(pid)
+        self.process.wait(5)
+        wait_until(lambda: not any(running(pid) for pid in everything), what="all processes of the server are gone")
+
     def url(self, path):
         return f"rtsp://127.0.0.1:{self.rtsp_port}/{path}"
+
+    def api(self):
+        return Api(self.api_port)  # if the configuration turns it on
 
     def log(self):
         return self.log_path.read_text(errors="replace")

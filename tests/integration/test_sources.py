@@ -1,0 +1,236 @@
+"""Pulled streams: instances that pull from other instances, what happens when those go and come back."""
+
+import json
+import re
+import threading
+import time
+
+import clients
+import media
+from harness import TestCase, kill_quietly, wait_until
+from rtsp import Client, Source, expect, payload_number, rtp_sequence, rtp_ssrc, wait_until_published
+
+
+class Feed(threading.Thread):
+    """Publishes numbered pictures, fifty a second, until it is stopped."""
+
+    def __init__(self, server, path, tracks=1):
+        super().__init__(daemon=True)
+        self.client = Client(server).publish(path, tracks)
+        self.source, self.stopping = Source(), threading.Event()
+        self.start()
+
+    def run(self):
+        while not self.stopping.wait(0.02):
+            self.client.send_frame(0, self.source.next())
+
+    def stop(self):
+        self.stopping.set()
+        self.join(5)
+        self.client.close()
+
+
+class Sources(TestCase):
+    time_limit_s = 100
+
+    def puller(self, *upstreams, path="cam", configuration=None, **parameters):
+        paths = {}
+        for i, upstream in enumerate(upstreams):
+            url = upstream if isinstance(upstream, str) else upstream.url(path)
+            paths[path if i == 0 else f"{path}{i}"] = {"source": url, **parameters}
+        return self.server({"paths": paths, "api": True, **(configuration or {})})
+
+    def feed(self, server, path="cam", tracks=1):
+        feed = Feed(server, path, tracks)
+        self.addCleanup(feed.stop)
+        return feed
+
+    def reader(self, server, path="cam", **more):
+        wait_until_published(server, path)
+        client = Client(server, **more)
+        self.addCleanup(client.close)
+        client.play(path)
+        return client
+
+    def ready(self, server, path="cam"):
+        return server.api().paths()[path]["sourceReady"]
+
+    def check_numbers(self, client, count=50):
+        numbers = [payload_number(client.media_frame()) for _ in range(count)]
+        self.assertEqual(numbers, list(range(numbers[0], numbers[0] + count)))
+
+    # --- a chain ---
+
+    def check_chain(self, fixture, transport):
+        first = self.server()
+        second = self.puller(first, sourceProtocol=transport)
+        third = self.puller(second, sourceProtocol=transport)
+        output = third.folder / "read.mkv"
+        with (third.folder / "publisher.log").open("wb") as log:
+            publisher = self.start(clients.ffmpeg_publisher(fixture, first.url("cam"), "tcp"), stdout=log, stderr=log)
+        wait_until_published(third, "cam")
+        reader = self.start(clients.ffmpeg_reader(fixture, "ffmpeg", third.url("cam"), "tcp", output))
+        self.assertEqual(publisher.wait(media.SECONDS + 10), 0)
+        time.sleep(1)
+        reader.terminate()
+        reader.wait(10)
+        self.assertEqual(media.check(fixture, output), [])
+
+    def test_a_chain_of_three_keeps_every_frame_by_tcp(self):
+        self.check_chain("h264_b_aac", "tcp")
+
+    def test_a_chain_of_three_keeps_every_frame_by_udp(self):
+        self.check_chain("h265_aac", "udp")
+
+    def test_readers_stay_while_the_middle_of_a_chain_is_killed_and_started_again(self):
+        first = self.server()
+        second = self.puller(first, sourceProtocol="tcp")
+        third = self.puller(second, sourceProtocol="tcp")
+        self.feed(first)
+        readers = [self.reader(third), self.reader(third)]
+        output = third.folder / "read.mkv"
+        ffmpeg = self.start(["ffmpeg", "-nostdin", "-loglevel", "error", "-rtsp_transport", "tcp", "-i", third.url("cam"),
+                             "-c", "copy", "-f", "h264", "-y", output])
+        before = [reader.media_frame() for reader in readers][0]
+        wait_until(lambda: output.exists() and output.stat().st_size > 10_000, what="FFmpeg reads")
+        second.kill()
+        wait_until(lambda: not self.ready(third), what="the source is known to be gone")
+        size = output.stat().st_size
+        second.start()
+        wait_until(lambda: self.ready(third), 30, what="the source is back")
+        for reader in readers:
+            packets = [reader.media_frame(20) for _ in range(300)]
+            sequences = [rtp_sequence(packet) for packet in packets]
+            self.assertEqual(sequences, [(sequences[0] + i) & 0xFFFF for i in range(len(sequences))], "one RTP stream")
+            self.assertEqual({rtp_ssrc(packet) for packet in packets}, {rtp_ssrc(before)})
+            numbers = [payload_number(packet) for packet in packets]
+            self.assertGreater(numbers[-1] - numbers[0], 300, "it was away in between")
+        wait_until(lambda: output.stat().st_size > size + 10_000, what="FFmpeg goes on")
+        self.assertIsNone(ffmpeg.poll())
+
+    # --- on demand ---
+
+    def test_on_demand_it_is_pulled_while_somebody_reads(self):
+        first = self.server()
+        second = self.puller(first, sourceOnDemand=True, sourceOnDemandCloseAfter="1s")
+        self.feed(first)
+        self.assertIsNone(second.api().paths()["cam"]["source"])
+        reader = self.reader(second)
+        self.check_numbers(reader)
+        self.assertEqual(second.api().paths()["cam"]["source"], {"type": "rtspSource"})
+        reader.close()
+        second.wait_for_log(r"\[path cam\] \[rtsp source\] stopped")
+        self.assertIsNone(second.api().paths()["cam"]["source"])
+        first.wait_for_log(r"\[session \d+\] destroyed \(teared down")
+        self.check_numbers(self.reader(second))
+
+    def test_on_demand_requests_wait_for_a_source_that_is_not_there_yet(self):
+        first = self.server()
+        second = self.puller(first, sourceOnDemand=True, sourceOnDemandStartTimeout="9s")
+        with Client(second, timeout_s=20) as waiting:
+            waiting.send_request("DESCRIBE", second.url("cam"))
+            second.wait_for_log(r"\[path cam\] \[rtsp source\] ERR: bad status code: 404")
+            self.feed(first)
+            expect(waiting.response(), 200)
+
+    # --- who asks for what ---
+
+    def check_authentication(self, methods):
+        first = self.server({"authMethods": methods, "paths": {"cam": {"readUser": "me", "readPass": "p-ss!"}}})
+        url = first.url("cam").replace("//", "//{}@")
+        second = self.puller(url.format("me:p-ss!"))
+        self.feed(first)
+        self.check_numbers(self.reader(second))
+        third = self.puller(url.format("me:wrong-one"))
+        third.wait_for_log(r"\[rtsp source\] ERR: .*auth")
+        self.assertNotIn("wrong-one", third.log())
+
+    def test_basic(self):
+        self.check_authentication(["basic"])
+
+    def test_digest(self):
+        self.check_authentication(["digest"])
+
+    def test_redirects_are_followed(self):
+        last = self.server()
+        first = self.server({"paths": {"cam": {"source": "redirect", "sourceRedirect": last.url("other")},
+                                       "loop": {"source": "redirect", "sourceRedirect": "rtsp://127.0.0.1:1/x"}, "all": {}}})
+        self.feed(last, "other")
+        self.check_numbers(self.reader(self.puller(first)))
+        lost = self.puller(first, path="loop")
+        lost.wait_for_log(r"\[rtsp source\] ERR: .*refused")
+
+    def test_automatic_takes_tcp_where_udp_is_refused(self):
+        first = self.server({"protocols": ["tcp"]})
+        self.feed(first)
+        self.check_numbers(self.reader(self.puller(first)))
+        first.wait_for_log(r"is reading from path 'cam', 1 track with TCP")
+
+    def test_automatic_prefers_udp(self):
+        first = self.server()
+        self.feed(first)
+        self.check_numbers(self.reader(self.puller(first)))
+        first.wait_for_log(r"is reading from path 'cam', 1 track with UDP")
+
+    def test_names_are_looked_up(self):
+        first = self.server()
+        self.feed(first)
+        second = self.puller(first.url("cam").replace("127.0.0.1", "localhost"), "rtsp://no-such-name.invalid/x")
+        self.check_numbers(self.reader(second))
+        second.wait_for_log(r"\[path cam1\] \[rtsp source\] ERR: name 'no-such-name.invalid' can't be resolved")
+
+    # --- workers ---
+
+    def test_sources_are_spread_and_outlive_their_workers(self):
+        first = self.server()
+        second = self.puller(*[first.url("cam")] * 6, sourceProtocol="tcp")
+        self.feed(first)
+        wait_until_published(second, "cam")
+        readers = [self.reader(second, "cam" if i == 0 else f"cam{i}") for i in range(6)]
+        slots = [reader.slot() for reader in readers]
+        victim = slots[0]
+        stay = [reader for reader, slot in zip(readers, slots) if slot != victim]
+        kill_quietly(second.workers()[victim])
+        for reader in stay:
+            for _ in range(100):
+                reader.media_frame()
+        second.wait_for_log(r"ERR: its worker failed")
+        for i in range(6):
+            self.check_numbers(self.reader(second, "cam" if i == 0 else f"cam{i}"))
+
+    # --- grace ---
+
+    def test_without_grace_readers_are_dropped(self):
+        first = self.server()
+        second = self.puller(first, sourceReconnectGrace="0s")
+        feed = self.feed(first)
+        reader = self.reader(second)
+        self.check_numbers(reader)
+        feed.stop()
+        reader.wait_until_closed(10)
+
+    def test_readers_are_dropped_when_the_tracks_differ(self):
+        first = self.server()
+        second = self.puller(first, sourceProtocol="tcp")
+        feed = self.feed(first)
+        reader = self.reader(second)
+        self.check_numbers(reader)
+        feed.stop()
+        second.wait_for_log(r"\[rtsp source\] ERR")
+        self.feed(first, tracks=2)
+        reader.wait_until_closed(20)
+        second.wait_for_log(r"has other tracks than before")
+        self.assertEqual(wait_until_published(second, "cam").count("m=video"), 2)
+
+    def test_a_changed_configuration_changes_the_source(self):
+        first = self.server()
+        second = self.puller(first)
+        self.feed(first), self.feed(first, "other")
+        reader = self.reader(second)
+        second.configuration["paths"]["cam"]["source"] = first.url("other")
+        second.path.write_text(json.dumps(second.configuration))
+        reader.wait_until_closed(10)
+        self.check_numbers(self.reader(second))
+        second.configuration["paths"] = {"another": {}}
+        second.path.write_text(json.dumps(second.configuration))
+        wait_until(lambda: len(re.findall(r"\[path cam\] \[rtsp source\] stopped", second.log())) == 2, what="it is stopped")
