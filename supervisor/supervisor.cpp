@@ -196,6 +196,7 @@ Result<paths::PathRules> Supervisor::rules_for(const std::string &name) const {
   rules.restart_grace = configuration().worker_restart_grace;
   rules.write_coalesce = path.write_coalesce;
   rules.write_merge = path.write_merge;
+  rules.absolute_time = path.use_absolute_timestamp;
   return rules;
 }
 
@@ -329,6 +330,7 @@ Result<void> Supervisor::open_stream(const paths::OpenStream &open) {
   granted.coalesce_ns = open.coalesce;
   granted.merge_ns = open.merge;
   granted.continues = open.continues;
+  granted.absolute_time = open.absolute_time;
   granted.max_ring_bytes = rings_.largest_bytes();
   std::vector<int> descriptors{grant.writable};
   if (grant.former >= 0) descriptors.push_back(grant.former);

@@ -2,6 +2,8 @@
 
 #include "common/rtp/sequence.h"
 
+#include <algorithm>
+
 namespace sluice::rtp {
 
 namespace {
@@ -11,15 +13,29 @@ uint32_t rtp_time_at(const SenderState &state, uint32_t clock_rate, Nanoseconds 
   return state.reference_rtp_time + static_cast<uint32_t>(ticks);
 }
 
+// Whole ticks, so that the NTP time belongs to exactly this RTP time, but for a rounding below 2^-32 s.
+void extrapolate_publisher_clock(const SenderState &state, uint32_t clock_rate, Nanoseconds monotonic,
+                                 SenderReport &report) {
+  constexpr Nanoseconds kLongest = Nanoseconds{10} * 365 * 86400 * kSecond;
+  Nanoseconds elapsed = std::clamp<Nanoseconds>(monotonic - state.publisher_monotonic, 0, kLongest);
+  auto ticks = static_cast<uint64_t>(ns_to_ticks(elapsed, clock_rate));
+  report.rtp_time = state.publisher_rtp_time + static_cast<uint32_t>(ticks);
+  report.ntp = state.publisher_ntp + (ticks / clock_rate << 32) + (ticks % clock_rate << 32) / clock_rate;
+}
+
 } // namespace
 
 std::optional<SenderReport> sender_report(const SenderState &state, uint32_t clock_rate, Nanoseconds monotonic,
                                           Nanoseconds wall) {
-  if (!state.active || !state.has_reference) return std::nullopt;
+  if (!state.active || !(state.has_reference || state.has_publisher_clock)) return std::nullopt;
   SenderReport report;
   report.ssrc = state.ssrc;
-  report.ntp = ntp_from_wall(wall);
-  report.rtp_time = rtp_time_at(state, clock_rate, monotonic);
+  if (state.has_publisher_clock) {
+    extrapolate_publisher_clock(state, clock_rate, monotonic, report);
+  } else {
+    report.ntp = ntp_from_wall(wall);
+    report.rtp_time = rtp_time_at(state, clock_rate, monotonic);
+  }
   report.packet_count = static_cast<uint32_t>(state.packets);
   report.octet_count = static_cast<uint32_t>(state.octets);
   return report;

@@ -1,5 +1,5 @@
 // Sender reports and RTP-Info of a stream that is sent on as it was received: both extrapolate the RTP time from
-// the last packet whose PTS equals its DTS to now.
+// the last packet whose PTS equals its DTS to now. Or the report says what the publisher's own would say now.
 #pragma once
 
 #include "common/base/time.h"
@@ -22,10 +22,16 @@ struct SenderState {
   Nanoseconds reference_monotonic = 0;
   Nanoseconds reference_wall = 0;
   uint64_t packets = 0;
-  uint64_t octets = 0; // of payload
+  uint64_t octets = 0;              // of payload
+  bool has_publisher_clock = false; // the publisher sent a report, and readers are to be told its time
+  uint64_t publisher_ntp = 0;
+  uint32_t publisher_rtp_time = 0;
+  Nanoseconds publisher_monotonic = 0; // when it arrived
 };
 
-// Empty when there is no reference yet.
+// With the publisher's clock: the point of the line through its report, one second of NTP time per clock rate of RTP
+// time, that lies as far on as time has passed since. The line depends on nothing but its report. Else the
+// server's: the RTP time of now, and `wall`; empty when there is no reference yet.
 std::optional<SenderReport> sender_report(const SenderState &state, uint32_t clock_rate, Nanoseconds monotonic,
                                           Nanoseconds wall);
 

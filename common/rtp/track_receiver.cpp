@@ -221,6 +221,7 @@ void TrackReceiver::account(const Header &header, size_t payload_size, const Pac
     sender_.active = true;
     sender_.ssrc = header.ssrc;
     sender_.first_sequence = header.sequence;
+    learn_publisher_clock();
   }
   sender_.last_sequence = header.sequence;
   sender_.last_rtp_time = header.timestamp;
@@ -233,11 +234,22 @@ void TrackReceiver::account(const Header &header, size_t payload_size, const Pac
   sender_.reference_wall = instant.wall;
 }
 
+// Its report may come before the first packet, which tells whether it is this source's.
+void TrackReceiver::learn_publisher_clock() {
+  const std::optional<SenderReport> &report = reception_.sender_report();
+  if (!report || !sender_.active || report->ssrc != sender_.ssrc) return;
+  sender_.has_publisher_clock = report->ntp != 0; // RFC 3550 section 6.4.1: 0 if it has no clock
+  sender_.publisher_ntp = report->ntp;
+  sender_.publisher_rtp_time = report->rtp_time;
+  sender_.publisher_monotonic = reception_.sender_report_arrival();
+}
+
 Result<void> TrackReceiver::on_rtcp(Bytes compound, Nanoseconds now) {
   struct Listener final : RtcpListener {
     void on_sender_report(const SenderReport &report) override {
       if (receiver->ssrc_ && *receiver->ssrc_ != report.ssrc) return;
       receiver->reception_.on_sender_report(report, now);
+      receiver->learn_publisher_clock();
     }
     TrackReceiver *receiver = nullptr;
     Nanoseconds now = 0;

@@ -70,9 +70,7 @@ public:
 
   // Once a sender report was received.
   std::optional<RtcpPacket> receiver_report(Nanoseconds now, uint32_t own_ssrc);
-  // The publisher's own clock: its last sender report; empty before the first.
-  std::optional<SenderReport> publisher_report() const { return reception_.sender_report(); }
-
+  // With the publisher's clock, once it is known.
   const SenderState &sender_state() const { return sender_; }
   Statistics statistics() const;
   const media::Track &track() const { return track_; }
@@ -95,6 +93,7 @@ private:
   // Whole packets in order, without padding.
   void deliver(Bytes packet, const Header &header, Bytes payload, Instant instant, Sink &sink);
   void deliver_stored(const ReorderBuffer::Stored &stored, Sink &sink);
+  void learn_publisher_clock();
   void account(const Header &header, size_t payload_size, const PacketFacts &facts, Instant instant);
   void on_packet(Bytes packet) override;
   void on_nal_unit(Bytes nal_unit) override;

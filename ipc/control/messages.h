@@ -220,6 +220,8 @@ struct StreamSettings {
   StreamId stream = 0;
   int64_t coalesce_ns = 0, merge_ns = 0;
   bool absolute_time = false; // sender reports carry the publisher's clock
+
+  bool operator==(const StreamSettings &) const = default;
 };
 
 struct Described {

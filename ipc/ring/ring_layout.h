@@ -19,7 +19,7 @@
 namespace sluice::ring {
 
 constexpr uint64_t kMagic = 0x474e4952'45434c53; // "SLCERING"
-constexpr uint64_t kLayoutVersion = 1;
+constexpr uint64_t kLayoutVersion = 2;
 
 constexpr size_t kAlignment = size_t{64} * 1024; // of header, slots and data: a multiple of every page size in use
 constexpr size_t kDataBytesPerSlot = 512;
@@ -66,10 +66,11 @@ struct EntrySlot {
 static_assert(sizeof(EntrySlot) == 64);
 
 // Double-buffered records: copy `version % 2` is the valid one; the writer fills the other, then adds 1.
+constexpr size_t kTrackStateWords = 10;
 struct TrackStateWords {
   uint64_t version;
-  uint64_t unused[7];
-  uint64_t copies[2][8];
+  uint64_t unused[3];
+  uint64_t copies[2][kTrackStateWords];
 };
 static_assert(sizeof(TrackStateWords) == 192);
 
@@ -169,11 +170,16 @@ struct TrackState {
   Nanoseconds clock_arrival_ns = 0; // monotonic
   Nanoseconds clock_wall_ns = 0;
   uint64_t packets = 0, octets = 0, lost = 0;
+  bool has_publisher_clock = false; // readers are to be told the publisher's time: its last sender report
+  uint32_t publisher_rtp_timestamp = 0;
+  uint64_t publisher_ntp = 0;
+  Nanoseconds publisher_arrival_ns = 0; // monotonic
 
   bool operator==(const TrackState &) const = default;
 };
 
-std::array<uint64_t, 8> pack(const TrackState &state);
-TrackState unpack_track_state(const std::array<uint64_t, 8> &words);
+using PackedTrackState = std::array<uint64_t, kTrackStateWords>;
+PackedTrackState pack(const TrackState &state);
+TrackState unpack_track_state(const PackedTrackState &words);
 
 } // namespace sluice::ring

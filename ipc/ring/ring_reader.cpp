@@ -182,7 +182,7 @@ std::optional<TrackState> RingReader::track_state(size_t track) const {
   const TrackStateWords &words = header().tracks[track];
   for (int attempt = 0; attempt < kAttempts; attempt++) {
     uint64_t version = load(words.version);
-    std::array<uint64_t, 8> packed{};
+    PackedTrackState packed{};
     for (size_t i = 0; i < packed.size(); i++) packed[i] = load(words.copies[version % 2][i]);
     if (load(words.version) == version) return unpack_track_state(packed);
   }

@@ -299,7 +299,7 @@ void RingWriter::set_track_state(size_t track, const TrackState &state) {
   CHECK(track < media::kMaxTracks);
   TrackStateWords &words = header().tracks[track];
   uint64_t version = load(words.version);
-  std::array<uint64_t, 8> packed = ring::pack(state);
+  PackedTrackState packed = ring::pack(state);
   for (size_t i = 0; i < packed.size(); i++) store(words.copies[(version + 1) % 2][i], packed[i]);
   store(words.version, version + 1);
 }
@@ -308,7 +308,7 @@ TrackState RingWriter::track_state(size_t track) const {
   CHECK(track < media::kMaxTracks);
   const TrackStateWords &words = header().tracks[track];
   uint64_t version = load(words.version);
-  std::array<uint64_t, 8> packed{};
+  PackedTrackState packed{};
   for (size_t i = 0; i < packed.size(); i++) packed[i] = load(words.copies[version % 2][i]);
   return unpack_track_state(packed);
 }

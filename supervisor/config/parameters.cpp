@@ -255,7 +255,7 @@ constexpr auto kPathParameters = std::to_array<Parameter<Path>>({
      "RTSP URL that clients are sent to if source is redirect."},
     {"sourceReconnectGrace", &Path::source_reconnect_grace, "30s", NextUse, IsValue, no_check, kPathIdle,
      "How long readers of a pulled stream stay while it reconnects."},
-    {"useAbsoluteTimestamp", &Path::use_absolute_timestamp, "no", StreamSetting, IsValue, no_check, not_built,
+    {"useAbsoluteTimestamp", &Path::use_absolute_timestamp, "no", StreamSetting, IsValue, no_check, kPathOn,
      "Sender reports carry the publisher's clock."},
 
     {"disablePublisherOverride", &Path::disable_publisher_override, "no", NextUse, IsDefault, no_check, kPathOn,

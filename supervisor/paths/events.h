@@ -73,6 +73,7 @@ struct OpenStream {
   std::string path;
   media::StreamDescription description;
   Nanoseconds coalesce = 0, merge = 0;
+  bool absolute_time = false;
   bool continues = false; // the ring is there; its former writer is dead, or done with it
 };
 // Answer with ReadGranted, read-only.

@@ -69,7 +69,8 @@ void Paths::on_source_up(const SourceUp &up) {
   stream->slot = up.slot;
   set_deadline(stream->return_deadline, std::nullopt);
   effects_.push_back(OpenStream{up.slot, up.request, 0, up.source, path.stream, named->first, up.description,
-                                path.rules.write_coalesce, path.rules.write_merge, continues});
+                                path.rules.write_coalesce, path.rules.write_merge, path.rules.absolute_time,
+                                continues});
   log_source(*named, "ready");
   become_ready(*named);
 }

@@ -246,8 +246,10 @@ void Paths::change_stream_settings(const Path &path, const PathRules &before) {
   const PathRules &rules = path.rules;
   const Stream &stream = streams_.at(path.stream);
   if (!stream.has_writer()) return; // told when it is back
-  if (before.write_coalesce == rules.write_coalesce && before.write_merge == rules.write_merge) return;
-  effects_.push_back(Send{stream.slot, control::StreamSettings{path.stream, rules.write_coalesce, rules.write_merge}});
+  auto settings = [&](const PathRules &of) {
+    return control::StreamSettings{path.stream, of.write_coalesce, of.write_merge, of.absolute_time};
+  };
+  if (settings(before) != settings(rules)) effects_.push_back(Send{stream.slot, settings(rules)});
 }
 
 // --- commands ---

@@ -121,7 +121,7 @@ void Paths::open_stream(NamedPath &path, SlotIndex slot, const control::Publish 
   add_session(publish.session, {slot, Role::Publishing, id, publish.log_id});
   const PathRules &rules = path.second.rules;
   effects_.push_back(OpenStream{slot, publish.request, publish.session, 0, id, path.first, publish.description,
-                                rules.write_coalesce, rules.write_merge, false});
+                                rules.write_coalesce, rules.write_merge, rules.absolute_time, false});
 }
 
 // The publisher whose worker died is back, with the same tracks: its readers never left.
@@ -134,7 +134,7 @@ void Paths::continue_stream(NamedPath &path, SlotIndex slot, const control::Publ
   add_session(publish.session, {slot, Role::Publishing, id, publish.log_id});
   const PathRules &rules = path.second.rules;
   effects_.push_back(OpenStream{slot, publish.request, publish.session, 0, id, path.first, publish.description,
-                                rules.write_coalesce, rules.write_merge, true});
+                                rules.write_coalesce, rules.write_merge, rules.absolute_time, true});
 }
 
 void Paths::on(SlotIndex slot, const control::Record &record) {

@@ -45,6 +45,7 @@ struct PathRules {
   Nanoseconds start_timeout = 10 * kSecond, close_after = 10 * kSecond; // of what runs on demand
   Nanoseconds restart_grace = 10 * kSecond;        // how long a stream is kept whose publisher's worker died
   Nanoseconds write_coalesce = 0, write_merge = 0; // of its streams
+  bool absolute_time = false;                      // of its streams: sender reports carry the publisher's clock
 
   bool on_demand_at_all() const {
     return source == SourceKind::Publisher ? !on_demand.command.empty()

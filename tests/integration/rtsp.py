@@ -239,9 +239,17 @@ def rtcp_packets(data):
         data = data[length:]
 
 
-def sender_report(ssrc, rtp_time, packets=0, octets=0):
-    now = time.time() + 2208988800
-    return struct.pack(">BBHIIIIII", 0x80, 200, 6, ssrc, int(now), int(now % 1 * 2**32), rtp_time & 0xFFFFFFFF, packets, octets)
+NTP_OF_1970 = 2208988800
+
+
+def ntp_now():
+    """As 32.32 fixed point."""
+    return ((time.time_ns() << 32) // 10**9) + (NTP_OF_1970 << 32)
+
+
+def sender_report(ssrc, rtp_time, packets=0, octets=0, ntp=None):
+    ntp = ntp_now() if ntp is None else ntp
+    return struct.pack(">BBHIQIII", 0x80, 200, 6, ssrc, ntp, rtp_time & 0xFFFFFFFF, packets, octets)
 
 
 class Source:

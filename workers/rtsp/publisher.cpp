@@ -76,7 +76,13 @@ Result<void> Publisher::on_rtp(uint32_t track, Bytes packet, Nanoseconds now, Na
 }
 
 Result<void> Publisher::on_rtcp(uint32_t track, Bytes packet, Nanoseconds now) {
-  return tracks_[track].receiver->on_rtcp(packet, now);
+  TrackInput &input = tracks_[track];
+  bool known = input.receiver->sender_state().has_publisher_clock;
+  auto result = input.receiver->on_rtcp(packet, now);
+  if (!granted_.absolute_time) return result;
+  input.touched = true;
+  if (!known && input.receiver->sender_state().has_publisher_clock) next_report_ns_ = now; // readers have the server's
+  return result;
 }
 
 void Publisher::on_packet(Bytes packet, const rtp::PacketFacts &facts) {
@@ -112,7 +118,7 @@ void Publisher::commit(uint64_t input_position, Nanoseconds now) {
     if (!tracks_[i].touched) continue;
     tracks_[i].touched = false;
     const rtp::TrackReceiver &receiver = *tracks_[i].receiver;
-    writer_.set_track_state(i, to_ring(receiver.sender_state(), receiver.statistics().lost));
+    writer_.set_track_state(i, to_ring(sender_state(i), receiver.statistics().lost));
   }
   bool staged = writer_.staged_entries() > 0;
   writer_.commit(input_position);
@@ -201,6 +207,11 @@ void Publisher::replace_ring(int fd) {
 void Publisher::change_settings(const control::StreamSettings &settings) {
   granted_.coalesce_ns = settings.coalesce_ns;
   granted_.merge_ns = settings.merge_ns;
+  if (std::exchange(granted_.absolute_time, settings.absolute_time) == settings.absolute_time || !recording_) return;
+  Nanoseconds now = server_.event_loop().now();
+  next_report_ns_ = now;
+  for (TrackInput &track : tracks_) track.touched = true;
+  commit(input_position_, now);
 }
 
 // --- reports ---
@@ -211,11 +222,17 @@ void Publisher::on_second(Nanoseconds now) {
   send_reports(now);
 }
 
+rtp::SenderState Publisher::sender_state(size_t track) const {
+  rtp::SenderState state = tracks_[track].receiver->sender_state();
+  state.has_publisher_clock = state.has_publisher_clock && granted_.absolute_time;
+  return state;
+}
+
 void Publisher::send_reports(Nanoseconds now) {
   Nanoseconds wall = wall_now();
   for (size_t i = 0; i < tracks_.size(); i++) {
     rtp::TrackReceiver &receiver = *tracks_[i].receiver;
-    auto report = rtp::sender_report(receiver.sender_state(), description_.tracks[i].clock_rate, now, wall);
+    auto report = rtp::sender_report(sender_state(i), description_.tracks[i].clock_rate, now, wall);
     if (report) {
       rtp::RtcpPacket packet = rtp::make_sender_report(*report, kCname);
       append({.track = static_cast<uint8_t>(i), .flags = ring::kRtcp, .pts_ns = 0, .dts_ns = 0, .arrival_ns = now},

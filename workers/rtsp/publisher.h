@@ -73,6 +73,7 @@ private:
   void wake_readers();
   void watch_deadlines(Nanoseconds now);
   void ask_for_room(Nanoseconds now);
+  rtp::SenderState sender_state(size_t track) const; // what readers are to be told
   void send_reports(Nanoseconds now);
   void update_description();
 

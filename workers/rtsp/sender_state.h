@@ -18,7 +18,11 @@ inline ring::TrackState to_ring(const rtp::SenderState &s, uint64_t lost) {
           .clock_wall_ns = s.reference_wall,
           .packets = s.packets,
           .octets = s.octets,
-          .lost = lost};
+          .lost = lost,
+          .has_publisher_clock = s.has_publisher_clock,
+          .publisher_rtp_timestamp = s.publisher_rtp_time,
+          .publisher_ntp = s.publisher_ntp,
+          .publisher_arrival_ns = s.publisher_monotonic};
 }
 
 inline rtp::SenderState from_ring(const ring::TrackState &s) {
@@ -32,7 +36,11 @@ inline rtp::SenderState from_ring(const ring::TrackState &s) {
           .reference_monotonic = s.clock_arrival_ns,
           .reference_wall = s.clock_wall_ns,
           .packets = s.packets,
-          .octets = s.octets};
+          .octets = s.octets,
+          .has_publisher_clock = s.has_publisher_clock,
+          .publisher_ntp = s.publisher_ntp,
+          .publisher_rtp_time = s.publisher_rtp_timestamp,
+          .publisher_monotonic = s.publisher_arrival_ns};
 }
 
 } // namespace sluice::rtsp

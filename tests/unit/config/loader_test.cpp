@@ -388,7 +388,7 @@ TEST(NotBuilt, IsRefusedByName) {
 
 TEST(NotBuilt, IsRefusedByNameInAPath) {
   for (const char *text :
-       {"source: 'rtmp://x/y'", "source: 'https://x/y.m3u8'", "readerStart: keyframe", "useAbsoluteTimestamp: yes"}) {
+       {"source: 'rtmp://x/y'", "source: 'https://x/y.m3u8'", "readerStart: keyframe"}) {
     std::string name(text, std::string_view(text).find(':'));
     EXPECT_THAT(errors(fmt::format("paths: {{a: {{{}}}}}", text)),
                 ElementsAre(HasSubstr("f.yml:1: parameter paths, key a: " + name + ": not supported yet;")))

@@ -211,6 +211,17 @@ TEST_F(PathStatesTest, TellsTheWriterOfItsNewSettings) {
   publish(kPublisher);
   entry().write_merge = 5;
   EXPECT_THAT(reload(), ElementsAre("0: settings 0 5"));
+  entry().absolute_time = true;
+  EXPECT_THAT(reload(), ElementsAre("0: settings 0 5 absolute"));
+  EXPECT_THAT(reload(), ElementsAre());
+  entry().absolute_time = false;
+  EXPECT_THAT(reload(), ElementsAre("0: settings 0 5"));
+}
+
+TEST_F(PathStatesTest, TellsTheWriterWhoseClockCounts) {
+  entry().absolute_time = true;
+  reload();
+  EXPECT_THAT(publish(kPublisher), ElementsAre("open 1 for a absolute"));
 }
 
 TEST_F(PathStatesTest, ClosesPathsThatAreNotConfiguredAnyMore) {

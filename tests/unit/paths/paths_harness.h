@@ -44,7 +44,8 @@ inline media::StreamDescription description(size_t tracks = 1) {
 inline std::string text_of(const Effect &effect) {
   auto number = [](auto value) { return std::to_string(value); };
   if (const auto *open = std::get_if<OpenStream>(&effect))
-    return (open->continues ? "continue " : "open ") + number(open->stream) + " for " + open->path;
+    return (open->continues ? "continue " : "open ") + number(open->stream) + " for " + open->path +
+           (open->absolute_time ? " absolute" : "");
   if (const auto *grant = std::get_if<GrantRead>(&effect)) return "grant " + number(grant->stream);
   if (const auto *join = std::get_if<Subscribe>(&effect)) return "subscribe " + number(join->slot);
   if (const auto *part = std::get_if<Unsubscribe>(&effect)) return "unsubscribe " + number(part->slot);
@@ -69,7 +70,8 @@ inline std::string text_of(const Effect &effect) {
   if (const auto *redirected = std::get_if<control::Redirected>(&send.message))
     return to + "redirected " + redirected->location;
   if (const auto *settings = std::get_if<control::StreamSettings>(&send.message))
-    return to + "settings " + number(settings->coalesce_ns) + " " + number(settings->merge_ns);
+    return to + "settings " + number(settings->coalesce_ns) + " " + number(settings->merge_ns) +
+           (settings->absolute_time ? " absolute" : "");
   if (const auto *ended = std::get_if<control::StreamEnded>(&send.message))
     return to + "ended " + number(ended->stream);
   return to + "?";

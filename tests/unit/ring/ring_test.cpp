@@ -262,7 +262,11 @@ TEST(RingWriter, DescribesTheStreamAndItsTracks) {
                    .clock_wall_ns = 1700000000'000000000,
                    .packets = 5,
                    .octets = 6,
-                   .lost = 7};
+                   .lost = 7,
+                   .has_publisher_clock = true,
+                   .publisher_rtp_timestamp = 0x80000002,
+                   .publisher_ntp = 0xfffffffe'fffffffd,
+                   .publisher_arrival_ns = -2};
   ring.writer.set_track_state(15, state);
   EXPECT_EQ(ring.reader.track_state(15), state);
   EXPECT_EQ(ring.writer.track_state(15), state);

@@ -74,6 +74,69 @@ TEST(SenderReport, NeedsAReference) {
   EXPECT_FALSE(sender_report({}, 90000, 0, 0));
 }
 
+SenderState with_publisher_clock(uint64_t ntp, uint32_t rtp_time) {
+  SenderState known = state();
+  known.has_publisher_clock = true;
+  known.publisher_ntp = ntp;
+  known.publisher_rtp_time = rtp_time;
+  known.publisher_monotonic = 100 * kSecond;
+  return known;
+}
+
+constexpr uint64_t ntp(uint64_t seconds, uint32_t fraction = 0) {
+  return seconds << 32 | fraction;
+}
+
+TEST(SenderReport, LiesOnTheLineThroughThePublishersReport) {
+  SenderState known = with_publisher_clock(ntp(4133980800, 0x80000000), 1000); // 2031
+  auto report = sender_report(known, 90000, 100 * kSecond, 5 * kSecond);
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->ntp, ntp(4133980800, 0x80000000));
+  EXPECT_EQ(report->rtp_time, 1000u);
+  EXPECT_EQ(report->ssrc, 0x1234u);
+  EXPECT_EQ(report->packet_count, 5u);
+  report = sender_report(known, 90000, 102 * kSecond + kSecond / 4, 5 * kSecond);
+  EXPECT_EQ(report->ntp, ntp(4133980802, 0xc0000000));
+  EXPECT_EQ(report->rtp_time, 1000u + 202500);
+  // Between two ticks: both are those of the earlier one. 33333 ticks are 0.37036666… s.
+  report = sender_report(known, 90000, 100 * kSecond + 370'370'000, 5 * kSecond);
+  EXPECT_EQ(report->rtp_time, 1000u + 33333);
+  EXPECT_EQ(report->ntp, ntp(4133980800, 0x80000000) + (uint64_t{33333} << 32) / 90000);
+  // What packets arrive when has no part in it.
+  known.reference_monotonic = 1;
+  known.reference_rtp_time = 77;
+  EXPECT_EQ(sender_report(known, 90000, 100 * kSecond + 370'370'000, 0)->ntp, report->ntp);
+  EXPECT_EQ(sender_report(known, 90000, 100 * kSecond + 370'370'000, 0)->rtp_time, report->rtp_time);
+  known.has_reference = false;
+  EXPECT_EQ(sender_report(known, 90000, 100 * kSecond + 370'370'000, 0)->rtp_time, report->rtp_time);
+}
+
+TEST(SenderReport, FollowsThePublishersClockAcrossWraps) {
+  SenderState known = with_publisher_clock(ntp(4133980800), 0xfffffff0);
+  EXPECT_EQ(sender_report(known, 90000, 101 * kSecond, 0)->rtp_time, 90000u - 16);
+  // One report for as long as its RTP time takes to come around, and a second more: 2^32 ticks are 47721.858844… s.
+  auto report = sender_report(known, 90000, (100 + 47721 + 1) * kSecond + 858'850'000, 0);
+  uint64_t ticks = (uint64_t{1} << 32) + 90000;
+  EXPECT_EQ(report->rtp_time, 0xfffffff0u + 90000u);
+  EXPECT_EQ(report->ntp, ntp(4133980800 + ticks / 90000, static_cast<uint32_t>((ticks % 90000 << 32) / 90000)));
+  // 2036-02-07 06:28:16 begins the next era of NTP.
+  known = with_publisher_clock(ntp(0xffffffff, 0xc0000000), 5);
+  report = sender_report(known, 48000, 100 * kSecond + kSecond / 2, 0);
+  EXPECT_EQ(report->ntp, ntp(0, 0x40000000));
+  EXPECT_EQ(report->rtp_time, 24005u);
+  known = with_publisher_clock(ntp(86400), 5);
+  EXPECT_EQ(sender_report(known, 48000, 103 * kSecond, 0)->ntp, ntp(86403));
+}
+
+TEST(SenderReport, BearsAnyTimeThatSharedMemoryMayHold) {
+  SenderState known = with_publisher_clock(ntp(4133980800), 5);
+  EXPECT_EQ(sender_report(known, 90000, 99 * kSecond, 0)->ntp, ntp(4133980800)); // it can't be younger than now
+  for (Nanoseconds arrival : {-(Nanoseconds{1} << 61), Nanoseconds{1} << 61}) {
+    known.publisher_monotonic = arrival;
+    for (uint32_t rate : {1u, 90000u, UINT32_MAX}) EXPECT_TRUE(sender_report(known, rate, 100 * kSecond, 0));
+  }
+}
+
 TEST(RtpInfo, NamesTheNextPacketAndATenthOfASecondBeforeNow) {
   auto info = rtp_info(state(), 90000, 102 * kSecond);
   ASSERT_TRUE(info);

@@ -264,6 +264,47 @@ TEST(TrackReceiver, SenderStateRemembersTheLastKeyPicture) {
   EXPECT_EQ(state.octets, 7u);
 }
 
+void report(Fixture &fixture, uint32_t ssrc, uint64_t ntp, uint32_t rtp_time) {
+  ASSERT_TRUE(fixture.receiver.on_rtcp(make_sender_report({ssrc, ntp, rtp_time, 0, 0}, "x").bytes(), fixture.now));
+}
+
+TEST(TrackReceiver, PublisherClockIsItsLastReports) {
+  for (bool over_udp : {false, true}) {
+    Fixture fixture(video(), over_udp);
+    const SenderState &state = fixture.receiver.sender_state();
+    report(fixture, 0x1234, 1, 10);
+    EXPECT_FALSE(state.has_publisher_clock); // whose it is shows the first packet
+    Nanoseconds arrival = fixture.now;
+    ASSERT_TRUE(fixture.feed(9, 3000, true, "41aa"));
+    EXPECT_TRUE(state.has_publisher_clock);
+    EXPECT_EQ(state.publisher_ntp, 1u);
+    EXPECT_EQ(state.publisher_rtp_time, 10u);
+    EXPECT_EQ(state.publisher_monotonic, arrival);
+    report(fixture, 0x1235, 2, 20); // of another source
+    EXPECT_EQ(state.publisher_ntp, 1u);
+    fixture.now += kSecond;
+    report(fixture, 0x1234, 0xffffffffffffffff, 30); // a step
+    EXPECT_EQ(state.publisher_ntp, 0xffffffffffffffff);
+    EXPECT_EQ(state.publisher_rtp_time, 30u);
+    EXPECT_EQ(state.publisher_monotonic, fixture.now);
+    report(fixture, 0x1234, 0, 40); // it says that it has no clock
+    EXPECT_FALSE(state.has_publisher_clock);
+  }
+}
+
+TEST(TrackReceiver, PublisherClockIsForgottenWithItsSource) {
+  Fixture fixture(video());
+  report(fixture, 0x9999, 1, 10);
+  ASSERT_TRUE(fixture.feed(9, 3000, true, "41aa"));
+  EXPECT_FALSE(fixture.receiver.sender_state().has_publisher_clock);
+  report(fixture, 0x1234, 2, 20);
+  EXPECT_TRUE(fixture.receiver.sender_state().has_publisher_clock);
+  ASSERT_TRUE(fixture.feed(make_packet(7, 100, true, hex("65aa"), 0x5678)));
+  EXPECT_FALSE(fixture.receiver.sender_state().has_publisher_clock);
+  report(fixture, 0x5678, 3, 30);
+  EXPECT_EQ(fixture.receiver.sender_state().publisher_ntp, 3u);
+}
+
 TEST(TrackReceiver, ReceiverReportFollowsASenderReport) {
   Fixture udp(video(), true);
   ASSERT_TRUE(udp.feed(10, 0, true, "41aa"));
@@ -292,7 +333,7 @@ TEST(TrackReceiver, ReceiverReportFollowsASenderReport) {
   EXPECT_EQ(blocks.block.highest_sequence, 13u);
   EXPECT_EQ(blocks.block.last_sr, 0x33445566u);
   EXPECT_EQ(blocks.block.delay_since_last_sr, 65536u);
-  EXPECT_EQ(udp.receiver.publisher_report()->rtp_time, 3u);
+  EXPECT_EQ(udp.receiver.sender_state().publisher_rtp_time, 3u);
   EXPECT_FALSE(udp.receiver.on_rtcp(hex("80c8"), udp.now));
 }
 
