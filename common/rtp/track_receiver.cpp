@@ -45,6 +45,7 @@ Result<void> TrackReceiver::on_rtp(Bytes packet, Nanoseconds arrival_monotonic, 
   PacketView view = TRY(parse_packet(packet));
   if (view.header.payload_type != track_.payload_type) { // comfort noise, telephone events: no reader was told of them
     statistics_.foreign++;
+    statistics_.foreign_payload_type = view.header.payload_type;
     return {};
   }
   size_t limit = over_udp_ ? ReorderBuffer::kSlotSize : kMaxTcpPacket;

@@ -49,9 +49,10 @@ public:
     uint64_t lost = 0;     // gaps that nothing filled in time
     uint64_t late = 0;     // arrived after their gap was given up
     uint64_t duplicates = 0;
-    uint64_t foreign = 0;   // of another payload type than the track's: dropped
-    uint64_t oversized = 0; // sent on larger than kMaxPacket
-    uint32_t jitter = 0;    // in timestamp units
+    uint64_t foreign = 0; // of another payload type than the track's, or a stray of another source: dropped
+    std::optional<uint8_t> foreign_payload_type = {}; // the last one
+    uint64_t oversized = 0;                           // sent on larger than kMaxPacket
+    uint32_t jitter = 0;                              // in timestamp units
   };
 
   // `track` is of a valid description; `start_pts`: of the first packet.

@@ -10,12 +10,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     return 0;
   }
   CHECK(media::is_valid(parsed->description));
-  CHECK(parsed->controls.size() == parsed->description.tracks.size());
+  size_t tracks = parsed->description.tracks.size();
+  CHECK(parsed->controls.size() == tracks && parsed->directions.size() == tracks && parsed->positions.size() == tracks);
+  CHECK(tracks + parsed->ignored.size() <= media::kMaxTracks);
+  for (const rtsp::IgnoredSection &section : parsed->ignored) CHECK(!section.reason.empty());
   std::string text = rtsp::write_sdp(parsed->description);
   if (text.size() > rtsp::kMaxSdpBytes) return 0; // normalised parameters may be longer than given
   Result<rtsp::ParsedSdp> again = rtsp::parse_sdp(text);
   CHECK(again.has_value());
-  CHECK(again->description == parsed->description);
+  CHECK(again->description == parsed->description && again->ignored.empty());
   CHECK(rtsp::write_sdp(again->description) == text);
   return 0;
 }

@@ -240,6 +240,8 @@ void Connection::on_granted(const control::PublishGranted &granted, const std::v
   if (mine->state().state != State::Initial) return finish(failed(*request_, kChanged));
   if (auto result = mine->granted_publish(granted, rings, decision.description); !result)
     return finish(failed(*request_, result.error().message, Status::InternalServerError));
+  for (const std::string &reason : decision.ignored)
+    log(LogLevel::Info, "[RTSP] [session {}] what can't be carried is ignored: {}", mine->log_id(), reason);
   finish(publish_granted(*request_, decision, mine->state()));
 }
 

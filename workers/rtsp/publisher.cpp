@@ -259,6 +259,11 @@ void Publisher::update_description() {
   server_.supervisor().send(control::DescriptionChanged{.stream = granted_.stream, .description = description_});
 }
 
+std::optional<uint8_t> Publisher::foreign_payload(size_t track) const {
+  const auto &receiver = tracks_[track].receiver;
+  return receiver ? receiver->statistics().foreign_payload_type : std::nullopt;
+}
+
 uint64_t Publisher::lost() const {
   uint64_t sum = 0;
   for (const TrackInput &track : tracks_)

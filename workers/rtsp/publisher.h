@@ -51,6 +51,8 @@ public:
   void change_settings(const control::StreamSettings &settings);
 
   uint64_t lost() const;
+  // Another payload type than the track's, that came along with it.
+  std::optional<uint8_t> foreign_payload(size_t track) const;
 
 private:
   static constexpr Nanoseconds kReportInterval = 10 * kSecond;

@@ -181,14 +181,15 @@ void Session::punch_holes() {
 
 Result<void> Session::on_frame(uint8_t channel, Bytes payload, Nanoseconds now, Nanoseconds wall) {
   size_t track = 0;
-  while (track < track_count() &&
+  while (track < state().track_count &&
          (state().tracks[track].is_set_up == 0 || state().tracks[track].rtp_channel != (channel & ~1)))
     track++;
-  if (track == track_count()) return {};
+  if (track == state().track_count) return {};
   bool rtcp = (channel & 1) != 0;
   record_.bytes_in.fetch_add(payload.size(), std::memory_order_relaxed);
   record_.packets_in.fetch_add(1, std::memory_order_relaxed);
   if (state().state == State::Record) {
+    if (track >= state().carried_count()) return {};
     if (rtcp) return publisher_->on_rtcp(static_cast<uint32_t>(track), payload, now);
     return publisher_->on_rtp(static_cast<uint32_t>(track), payload, now, wall);
   }
@@ -252,6 +253,7 @@ bool Session::on_datagram(size_t socket, Bytes datagram, Nanoseconds now, Nanose
   bool rtcp = socket % 2 == 1;
   record_.bytes_in.fetch_add(datagram.size(), std::memory_order_relaxed);
   record_.packets_in.fetch_add(1, std::memory_order_relaxed);
+  if (state().state == State::Record && track >= state().carried_count()) return true;
   if (state().state == State::Record)
     return (rtcp ? publisher_->on_rtcp(track, datagram, now) : publisher_->on_rtp(track, datagram, now, wall))
         .has_value();
@@ -266,6 +268,7 @@ void Session::on_second(Nanoseconds now) {
   if (publisher_ != nullptr && publisher_->recording()) {
     publisher_->on_second(now);
     record_.lost.store(publisher_->lost(), std::memory_order_relaxed);
+    note_foreign_payload();
   }
   if (!over_udp()) return;
   Nanoseconds silent = now - record_.last_active_ns.load(std::memory_order_relaxed);
@@ -274,9 +277,23 @@ void Session::on_second(Nanoseconds now) {
   if (state().state == State::Play && silent > kPlayTimeout) close("no RTSP requests received in a while");
 }
 
+// Once: it goes on like this.
+void Session::note_foreign_payload() {
+  if (foreign_payload_noted_) return;
+  for (size_t i = 0; i < track_count(); i++) {
+    auto payload_type = publisher_->foreign_payload(i);
+    if (!payload_type) continue;
+    foreign_payload_noted_ = true;
+    return log(LogLevel::Warn,
+               "[RTSP] [session {}] packets of payload type {} are dropped: that of track {} is {}, the first of its "
+               "media line",
+               log_id(), *payload_type, i, description_.tracks[i].payload_type);
+  }
+}
+
 std::string Session::media_text() {
   size_t tracks = 0;
-  for (const TrackState &track : state().tracks) tracks += track.is_set_up;
+  for (size_t i = 0; i < state().carried_count(); i++) tracks += state().tracks[i].is_set_up;
   return fmt::format("{} track{} with {}", tracks, tracks == 1 ? "" : "s", over_udp() ? "UDP" : "TCP");
 }
 

@@ -81,6 +81,7 @@ private:
   void send_rtcp(uint32_t track, Bytes rtcp);
   void send_initial_reports(Nanoseconds now);
   void close_sockets();
+  void note_foreign_payload();
   std::string media_text(); // "2 tracks with UDP"
   bool over_udp() { return state().transport == TransportKind::Udp; }
 
@@ -93,6 +94,7 @@ private:
   media::StreamDescription description_;
   std::vector<std::unique_ptr<loop::Poll>> polls_;
   bool closed_ = false;
+  bool foreign_payload_noted_ = false;
 };
 
 } // namespace sluice::rtsp

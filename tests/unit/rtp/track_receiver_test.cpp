@@ -98,6 +98,7 @@ TEST(TrackReceiver, PacketsOfOtherPayloadTypesAreDroppedAndCounted) {
   EXPECT_TRUE(tcp.feed(make_packet(1, 1, true, hex("65aa"), 1, 97)));
   EXPECT_TRUE(tcp.sink.packets.empty());
   EXPECT_EQ(tcp.receiver.statistics().foreign, 1u);
+  EXPECT_EQ(tcp.receiver.statistics().foreign_payload_type, 97);
 }
 
 TEST(TrackReceiver, MalformedPacketsAreErrors) {

@@ -158,6 +158,64 @@ TEST(Machine, TracksWithoutControlAttributeAreSetUpInOrder) {
   EXPECT_TRUE(server.session(1001)->tracks[1].is_set_up);
 }
 
+const std::string kSectionsToIgnore = "m=text 0 RTP/AVP 98\r\na=control:text\r\n"
+                                      "m=video 0 RTP/AVP 26\r\na=control:video\r\n"
+                                      "m=application 0 TCP/BFCP *\r\na=control:rtsp://elsewhere/x\r\n"
+                                      "m=audio 0 RTP/AVP 0\r\na=control:audio\r\n";
+
+TEST(Machine, SectionsThatCannotBeCarriedMayBeSetUpAndNeedNotBe) {
+  for (bool all : {false, true}) {
+    Harness server;
+    EXPECT_NE(server.send("ANNOUNCE rtsp://h/p", kSdpType, kSectionsToIgnore).find("200 OK"), std::string::npos);
+    const SessionState &session = *server.session(1001);
+    EXPECT_EQ(session.track_count, 4);
+    EXPECT_EQ(session.carried_count(), 2u);
+    auto set_up = [&](const std::string &url, int channel) {
+      std::string ids = std::to_string(channel) + "-" + std::to_string(channel + 1);
+      return server.send("SETUP " + url, "Transport: RTP/AVP/TCP;interleaved=" + ids + ";mode=record\n");
+    };
+    if (all) {
+      EXPECT_NE(set_up("rtsp://h/p/text", 0).find("interleaved=0-1"), std::string::npos);
+      EXPECT_NE(set_up("rtsp://elsewhere/x", 2).find("interleaved=2-3"), std::string::npos);
+    }
+    EXPECT_NE(set_up("rtsp://h/p/audio", 6).find("interleaved=6-7"), std::string::npos);
+    EXPECT_NE(set_up("rtsp://h/p/video", 4).find("interleaved=4-5"), std::string::npos);
+    EXPECT_EQ(session.tracks[0].rtp_channel, 4); // as in the description
+    EXPECT_EQ(session.tracks[1].rtp_channel, 6);
+    EXPECT_EQ(session.tracks[2].is_set_up, all);
+    EXPECT_EQ(session.tracks[3].is_set_up, all);
+    EXPECT_NE(server.send("RECORD rtsp://h/p", "Session: 1001\n").find("200 OK"), std::string::npos);
+    EXPECT_TRUE(is_valid(session));
+  }
+}
+
+TEST(Machine, EveryCarriedTrackHasToBeSetUp) {
+  Harness server;
+  server.send("ANNOUNCE rtsp://h/p", kSdpType, kSectionsToIgnore);
+  for (const char *name : {"text", "video"})
+    server.send(std::string("SETUP rtsp://h/p/") + name, "Transport: RTP/AVP;client_port=5000-5001;mode=record\n");
+  server.send("RECORD rtsp://h/p", "Session: 1001\n");
+  EXPECT_EQ(server.reply.reason, "not all announced tracks have been setup");
+}
+
+TEST(Machine, SectionsThatShareAUrlAreSetUpAsAnnouncedAlsoIfIgnored) {
+  Harness server;
+  server.send("ANNOUNCE rtsp://h/p", kSdpType, "m=text 0 RTP/AVP 98\r\nm=audio 0 RTP/AVP 0\r\n");
+  server.send("SETUP rtsp://h/p", "Transport: RTP/AVP/TCP;interleaved=0-1;mode=record\n");
+  server.send("SETUP rtsp://h/p", "Transport: RTP/AVP/TCP;interleaved=2-3;mode=record\n");
+  EXPECT_EQ(server.session(1001)->tracks[0].rtp_channel, 2);
+  EXPECT_EQ(server.session(1001)->tracks[1].rtp_channel, 0);
+}
+
+TEST(Machine, RequireIsNotLookedAt) {
+  Harness server = with_stream();
+  for (const char *feature : {"www.onvif.org/ver20/backchannel", "onvif-replay", "implicit-play", "x, y"})
+    for (const char *method : {"OPTIONS", "DESCRIBE"})
+      EXPECT_NE(
+          server.send(method + std::string(" rtsp://h/p"), std::string("Require: ") + feature + "\n").find("200 OK"),
+          std::string::npos);
+}
+
 TEST(Machine, UdpSessionOutlivesItsConnectionAndIsReachedFromAnother) {
   Harness server = with_stream();
   server.send("SETUP rtsp://h/p/trackID=0", "Transport: RTP/AVP;client_port=1-2\n");
@@ -219,7 +277,7 @@ TEST(Machine, LateOutcomesDoNotHarmAChangedSession) {
   Reply late[] = {playing(request, connection, session, {}), recording(request, connection, session),
                   read_granted(request, BeginRead{}, session, 2, server.facts, std::nullopt),
                   track_set_up(request, SetupTrack{}, session, server.facts, std::nullopt),
-                  publish_granted(request, BeginPublish{"p", "", {}, {{1, 1}}}, session)};
+                  publish_granted(request, BeginPublish{"p", "", {}, {{1, 1}}, {0}, {}}, session)};
   for (const Reply &reply : late) {
     EXPECT_EQ(reply.response.status, Status::BadRequest);
     EXPECT_EQ(reply.reason, "session was changed by another connection");

@@ -179,12 +179,60 @@ TEST(Sdp, IsRefusedWithAReason) {
   EXPECT_EQ(error_of("garbage"), "invalid line: 'garbage'");
   EXPECT_EQ(error_of(std::string("v=0\0\r\n", 6)), "invalid character");
   EXPECT_EQ(error_of("m=video 0 RTP/AVP\r\n"), "invalid media line");
-  EXPECT_EQ(error_of("m=video 0 RTP/AVP 128\r\n"), "invalid media line");
+  EXPECT_EQ(error_of("m=video 0 RTP/AVP 128\r\n"), "track 0 has no valid payload type");
   EXPECT_EQ(error_of("m=video 0 RTP/AVP 96\r\n"), "clock rate of track 0 is not known");
-  EXPECT_EQ(error_of("m=audio 0 RTP/AVP 0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264\r\n"),
-            "clock rate of track 1 is not known");
   EXPECT_EQ(error_of("m=video 0 RTP/AVP 96\r\na=rtpmap:96 /90000\r\n"), "clock rate of track 0 is not known");
   EXPECT_EQ(error_of("m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/0\r\n"), "clock rate of track 0 is not known");
+}
+
+TEST(Sdp, SectionsThatCannotBeCarriedAreSetApart) {
+  struct Case {
+    std::string_view section, reason;
+  };
+  for (const Case &one : {
+           Case{"m=text 0 RTP/AVP 98\r\na=rtpmap:98 t140\r\n", "clock rate of track 1 is not known"},
+           Case{"m=application 0 RTP/AVP 107\r\n", "clock rate of track 1 is not known"},
+           Case{"m=video 0 RTP/AVP 96\r\na=rtpmap:96 x/0\r\n", "clock rate of track 1 is not known"},
+           Case{"m=message 0 TCP/MSRP *\r\n", "track 1 is not plain RTP but TCP/MSRP"},
+           Case{"m=application 0 TCP/BFCP *\r\n", "track 1 is not plain RTP but TCP/BFCP"},
+           Case{"m=application 9 udp wms\r\n", "track 1 is not plain RTP but udp"},
+           Case{"m=data 0 udp 96\r\na=rtpmap:96 x/90000\r\n", "track 1 is not plain RTP but udp"},
+           Case{"m=video 0 RTP/SAVP 96\r\na=rtpmap:96 H264/90000\r\n", "track 1 is not plain RTP but RTP/SAVP"},
+           Case{"m=video 0 RTP/SAVPF 96\r\na=rtpmap:96 H264/90000\r\n", "track 1 is not plain RTP but RTP/SAVPF"},
+           Case{"m=application 0 RTP/AVP *\r\n", "track 1 has no valid payload type"},
+           Case{"m=application 0 RTP/AVP smart/1/90000\r\n", "track 1 has no valid payload type"},
+           Case{"m=\r\n", "invalid media line"},
+       }) {
+    std::string video = "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:v\r\n";
+    std::string audio = "m=audio 0 RTP/AVP 8\r\na=control:a\r\n";
+    ParsedSdp parsed = sdp_of(video + std::string(one.section) + "a=control:x\r\n" + audio);
+    ASSERT_EQ(parsed.description.tracks.size(), 2u) << one.section;
+    EXPECT_EQ(parsed.description.tracks[1].codec, Codec::Pcma);
+    EXPECT_EQ(parsed.controls, (std::vector<std::string>{"v", "a"}));
+    EXPECT_EQ(parsed.positions, (std::vector<uint8_t>{0, 2}));
+    ASSERT_EQ(parsed.ignored.size(), 1u);
+    EXPECT_EQ(parsed.ignored[0].position, 1);
+    EXPECT_EQ(parsed.ignored[0].control, "x");
+    EXPECT_EQ(parsed.ignored[0].reason, one.reason);
+  }
+}
+
+TEST(Sdp, WithNothingToCarryIsRefusedForTheFirstSection) {
+  EXPECT_EQ(error_of("m=application 0 TCP/BFCP *\r\nm=video 0 RTP/AVP 96\r\n"),
+            "track 0 is not plain RTP but TCP/BFCP");
+}
+
+TEST(Sdp, TellsTheDirectionOfEachTrack) {
+  ParsedSdp parsed = sdp_of("v=0\r\na=sendonly\r\n"
+                            "m=video 0 RTP/AVP 26\r\na=recvonly\r\n"
+                            "m=video 0 RTP/AVP 96\r\na=sendonly\r\n"
+                            "m=audio 0 RTP/AVP 0\r\na=control:x\r\n"
+                            "m=audio 0 RTP/AVP 0\r\na=sendonly \r\n"
+                            "m=audio 0 RTP/AVP 8\r\na=sendrecv\r\n"
+                            "m=audio 0 RTP/AVP 8\r\na=inactive\r\n");
+  EXPECT_EQ(parsed.directions,
+            (std::vector<MediaDirection>{MediaDirection::RecvOnly, MediaDirection::Unsaid, MediaDirection::SendOnly,
+                                         MediaDirection::SendRecv, MediaDirection::Inactive}));
 }
 
 TEST(Sdp, StaysWithinItsLimits) {
@@ -192,6 +240,7 @@ TEST(Sdp, StaysWithinItsLimits) {
   for (size_t i = 0; i < media::kMaxTracks; i++) tracks += "m=audio 0 RTP/AVP 0\r\n";
   EXPECT_EQ(error_of(tracks), "");
   EXPECT_EQ(error_of(tracks + "m=audio 0 RTP/AVP 0\r\n"), "more than 16 tracks");
+  EXPECT_EQ(error_of(tracks + "m=application 0 TCP/BFCP *\r\n"), "more than 16 tracks");
   std::string track = "m=audio 0 RTP/AVP 0\r\n";
   EXPECT_EQ(error_of(track + "a=fmtp:0 " + std::string(kMaxFmtpBytes, 'x') + "\r\n"), "");
   EXPECT_EQ(error_of(track + "a=fmtp:0 " + std::string(kMaxFmtpBytes + 1, 'x') + "\r\n"),

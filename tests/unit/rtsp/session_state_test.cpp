@@ -59,6 +59,27 @@ TEST(SessionState, IsRefusedWhenItContradictsItself) {
   EXPECT_TRUE(refused([](SessionState &s) { s.tracks[1].is_set_up = 0; }));
 }
 
+TEST(SessionState, SectionsThatAreIgnoredNeedNotBeSetUp) {
+  SessionState session = playing_session();
+  session.state = State::Record;
+  session.tracks[0].is_set_up = 1;
+  session.track_count = 3;
+  EXPECT_FALSE(is_valid(session));
+  session.ignored_count = 1;
+  EXPECT_TRUE(is_valid(session));
+  session.tracks[2].is_set_up = 1;
+  EXPECT_TRUE(is_valid(session));
+  session.tracks[0].is_set_up = 0;
+  EXPECT_FALSE(is_valid(session));
+  session.ignored_count = 3; // nothing is left
+  EXPECT_FALSE(is_valid(session));
+  session.ignored_count = 200;
+  EXPECT_FALSE(is_valid(session));
+  session = playing_session();
+  session.ignored_count = 1; // of a publisher only
+  EXPECT_FALSE(is_valid(session));
+}
+
 TEST(PeerAddress, IsWrittenAsAddressAndPort) {
   PeerAddress v4{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 1, 2, 3, 4}, 0, 5, 0};
   EXPECT_EQ(to_text(v4), "1.2.3.4:5");

@@ -48,7 +48,10 @@ struct AskDescribe {
 struct BeginPublish {
   std::string path, query;
   media::StreamDescription description;
-  std::vector<std::array<uint64_t, 2>> control_hashes; // of each track, for TrackState
+  // Of each track, then of each announced section that can't be carried, for TrackState; and why not.
+  std::vector<std::array<uint64_t, 2>> control_hashes;
+  std::vector<uint8_t> positions;
+  std::vector<std::string> ignored;
 };
 
 // A session reads: needs a session, ask the supervisor, open UDP sockets → read_granted(), refused(), unauthorized()
@@ -61,7 +64,7 @@ struct BeginRead {
 
 // A further track of a session: open UDP sockets → track_set_up() or failed().
 struct SetupTrack {
-  uint32_t track = 0; // below session.track_count
+  uint32_t track = 0; // below session.track_count; one to record may be one that is ignored
   TransportSpec transport;
   bool record = false;
 };

@@ -96,7 +96,7 @@ Decision decide_play(const Request &request, const SessionState &session) {
 
 Decision decide_record(const Request &request, const SessionState &session) {
   if (std::optional<Reply> refusal = check_state(request, &session, {State::PreRecord})) return std::move(*refusal);
-  bool all = std::all_of(session.tracks, session.tracks + session.track_count,
+  bool all = std::all_of(session.tracks, session.tracks + session.carried_count(),
                          [](const TrackState &track) { return track.is_set_up; });
   if (!all) return error_reply(request, Status::BadRequest, "not all announced tracks have been setup");
   if (std::optional<Reply> refusal = check_same_path(request, session)) return std::move(*refusal);
@@ -137,6 +137,9 @@ Decision decide(const Request &request, ConnectionState &connection, SessionStat
     reply.reason = "CSeq is missing";
     return reply;
   }
+  // `Require` is not looked at. RFC 2326 section 12.32 wants 551 for what is not known, but what is asked for (ONVIF's
+  // back channel or replay, features of players long gone) is an extra to those who ask: without it they play on, while
+  // many give up at a 551.
   switch (request.method) {
   case Method::Options:
   case Method::GetParameter:

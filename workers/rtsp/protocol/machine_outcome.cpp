@@ -205,11 +205,13 @@ Reply unavailable(const Request &request, std::string reason) {
 
 Reply publish_granted(const Request &request, const BeginPublish &decision, SessionState &session) {
   size_t count = decision.control_hashes.size();
-  CHECK(count > 0 && count <= media::kMaxTracks);
+  CHECK(count > decision.ignored.size() && count <= media::kMaxTracks && decision.positions.size() == count);
   if (session.state != State::Initial) return overtaken(request);
   keep_path(session, decision.path, decision.query);
   session.track_count = static_cast<uint8_t>(count);
+  session.ignored_count = static_cast<uint8_t>(decision.ignored.size());
   for (size_t i = 0; i < count; i++) {
+    session.tracks[i].position = decision.positions[i];
     std::copy(decision.control_hashes[i].begin(), decision.control_hashes[i].end(), session.tracks[i].control_hash);
   }
   set_state(session, State::PreRecord);

@@ -36,19 +36,41 @@ media::MediaKind kind_of(std::string_view name) {
 struct Section {
   media::MediaKind kind = media::MediaKind::Video;
   uint8_t payload_type = 0;
+  MediaDirection direction = MediaDirection::Unsaid;
   std::string rtpmap, fmtp, control; // of the payload type; the first of each counts
+  std::string flaw;                  // why it can't be carried; "" = it can
 };
 
-// m=<media> <port> <proto> <payload type> [<further payload types>]
-Result<Section> parse_media_line(std::string_view value) {
+// RTP/AVP, RTP/AVPF, RTP/AVP/TCP, …, but not what is encrypted: the keys would have to be told to readers.
+bool is_plain_rtp(std::string_view protocol) {
+  return equal_ignoring_case(protocol.substr(0, 4), "RTP/") && !equal_ignoring_case(protocol.substr(4, 4), "SAVP");
+}
+
+// m=<media> <port> <proto> <payload type> [<further payload types>]. The port says nothing: with RTSP it is 0 mostly.
+Section parse_media_line(std::string_view value, size_t index) {
   Section section;
   section.kind = kind_of(take_word(value));
   take_word(value);
-  take_word(value);
-  std::optional<uint8_t> payload_type = number<uint8_t>(take_word(value));
-  if (!payload_type || *payload_type > 127) return Error{"invalid media line"};
-  section.payload_type = *payload_type;
+  std::string_view protocol = take_word(value).substr(0, kMaxEncodingBytes);
+  std::string_view format = take_word(value);
+  std::optional<uint8_t> payload_type = number<uint8_t>(format);
+  if (format.empty())
+    section.flaw = "invalid media line";
+  else if (!is_plain_rtp(protocol))
+    section.flaw = fmt::format("track {} is not plain RTP but {}", index, protocol);
+  else if (!payload_type || *payload_type > 127)
+    section.flaw = fmt::format("track {} has no valid payload type", index);
+  else
+    section.payload_type = *payload_type;
   return section;
+}
+
+std::optional<MediaDirection> direction_of(std::string_view attribute) {
+  if (attribute == "sendonly") return MediaDirection::SendOnly;
+  if (attribute == "recvonly") return MediaDirection::RecvOnly;
+  if (attribute == "sendrecv") return MediaDirection::SendRecv;
+  if (attribute == "inactive") return MediaDirection::Inactive;
+  return std::nullopt;
 }
 
 // rtpmap and fmtp: <payload type> <value>. Those of another payload type are ignored.
@@ -59,7 +81,11 @@ void keep_format_attribute(const Section &section, std::string_view value, std::
 
 Result<void> parse_attribute(std::string_view value, ParsedSdp &parsed, std::vector<Section> &sections) {
   size_t colon = value.find(':');
-  if (colon == std::string_view::npos) return {};
+  if (colon == std::string_view::npos) {
+    std::optional<MediaDirection> direction = direction_of(trim(value));
+    if (direction && !sections.empty()) sections.back().direction = *direction;
+    return {};
+  }
   std::string_view name = trim(value.substr(0, colon));
   value = trim(value.substr(colon + 1));
   if (name == "control") {
@@ -81,14 +107,14 @@ Result<void> parse_line(std::string_view line, ParsedSdp &parsed, std::vector<Se
   if (line.size() < 2 || line[1] != '=') return Error{fmt::format("invalid line: '{}'", line.substr(0, 80))};
   if (line[0] == 'm') {
     if (sections.size() == media::kMaxTracks) return Error{fmt::format("more than {} tracks", media::kMaxTracks)};
-    sections.push_back(TRY(parse_media_line(line.substr(2))));
+    sections.push_back(parse_media_line(line.substr(2), sections.size()));
   }
   if (line[0] == 'a') return parse_attribute(line.substr(2), parsed, sections);
   return {};
 }
 
-// rtpmap: <encoding>/<clock rate>[/<channels>]
-Result<Track> make_track(const Section &section, size_t index) {
+// rtpmap: <encoding>/<clock rate>[/<channels>]. Finds a flaw if the clock rate is not known.
+Result<Track> make_track(Section &section, size_t index) {
   Track track;
   track.kind = section.kind;
   track.payload_type = section.payload_type;
@@ -113,7 +139,8 @@ Result<Track> make_track(const Section &section, size_t index) {
     track.channels = section.kind == media::MediaKind::Audio ? assigned->channels : 0;
     track.codec = codec_of(section.kind, assigned->encoding);
   } else {
-    return Error{fmt::format("clock rate of track {} is not known", index)};
+    section.flaw = fmt::format("clock rate of track {} is not known", index);
+    return track;
   }
   normalise(track);
   if (track.fmtp.size() > kMaxFmtpBytes) return Error{fmt::format("fmtp of track {} is too long", index)};
@@ -137,10 +164,21 @@ Result<ParsedSdp> parse_sdp(std::string_view text) {
     TRY(parse_line(line, parsed, sections));
   }
   if (sections.empty()) return Error{"no tracks found"};
-  for (Section &section : sections) {
-    parsed.description.tracks.push_back(TRY(make_track(section, parsed.description.tracks.size())));
+  for (size_t i = 0; i < sections.size(); i++) {
+    Section &section = sections[i];
+    auto position = static_cast<uint8_t>(i);
+    Track track;
+    if (section.flaw.empty()) track = TRY(make_track(section, i));
+    if (!section.flaw.empty()) {
+      parsed.ignored.push_back({position, std::move(section.control), std::move(section.flaw)});
+      continue;
+    }
+    parsed.description.tracks.push_back(std::move(track));
     parsed.controls.push_back(std::move(section.control));
+    parsed.directions.push_back(section.direction);
+    parsed.positions.push_back(position);
   }
+  if (parsed.description.tracks.empty()) return Error{parsed.ignored.front().reason};
   return parsed;
 }
 

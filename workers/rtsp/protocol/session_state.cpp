@@ -72,11 +72,14 @@ bool is_valid(const SessionState &session) {
       session.query_length > kMaxQueryBytes) {
     return false;
   }
-  size_t set_up = 0;
+  bool announced = session.state == State::PreRecord || session.state == State::Record;
+  if (session.ignored_count > 0 && (!announced || session.ignored_count >= session.track_count)) return false;
+  size_t set_up = 0, carried = 0; // of which
   for (size_t i = 0; i < media::kMaxTracks; i++) {
     uint8_t flag = session.tracks[i].is_set_up;
     if (flag > 1 || (flag == 1 && i >= session.track_count)) return false;
     set_up += flag;
+    if (i < session.carried_count()) carried += flag;
   }
   if ((set_up > 0) != (session.transport != TransportKind::None)) return false;
   bool active = session.state == State::Play || session.state == State::Record;
@@ -90,7 +93,7 @@ bool is_valid(const SessionState &session) {
   case State::PreRecord:
     return session.track_count > 0;
   case State::Record:
-    return session.track_count > 0 && set_up == session.track_count;
+    return session.track_count > 0 && carried == session.carried_count();
   }
   return false;
 }

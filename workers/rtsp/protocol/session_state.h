@@ -34,7 +34,7 @@ struct TrackState {
   uint8_t is_set_up = 0;                              // 0 or 1
   uint8_t rtp_channel = 0;                            // TCP: even; RTCP is on the next one
   uint16_t client_rtp_port = 0, client_rtcp_port = 0; // UDP
-  uint16_t reserved = 0;
+  uint16_t position = 0;                              // announced: among the sections
   uint64_t control_hash[2] = {}; // announced: of the URLs that may name it in a SETUP (path and query)
 };
 
@@ -43,8 +43,8 @@ struct SessionState {
   State state = State::Initial;
   TransportKind transport = TransportKind::None; // of all its tracks
   uint8_t track_count = 0;                       // of the stream, set up or not; 0 in Initial
-  uint8_t reserved = 0;
-  uint32_t linked_connections = 0; // ConnectionStates whose `session` is wire_id
+  uint8_t ignored_count = 0;                     // announced: so many of them, the last ones, can't be carried
+  uint32_t linked_connections = 0;               // ConnectionStates whose `session` is wire_id
   uint32_t reserved2 = 0;
   uint64_t tcp_connection = 0; // ConnectionState::id that carries the media (TCP, Play or Record), else 0
   PeerAddress creator;
@@ -53,6 +53,8 @@ struct SessionState {
   char query[kMaxQueryBytes] = {};
   TrackState tracks[media::kMaxTracks];
 
+  // Those that are the stream's.
+  size_t carried_count() const { return size_t{track_count} - ignored_count; }
   std::string_view path_text() const { return {path, path_length}; }
   std::string_view query_text() const { return {query, query_length}; }
 };

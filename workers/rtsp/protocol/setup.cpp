@@ -57,8 +57,10 @@ Result<Target> find_announced_track(const Url &url, const SessionState *session)
   for (uint32_t i = 0; i < count; i++) {
     const TrackState &track = session->tracks[i];
     if (track.control_hash[0] != hash && track.control_hash[1] != hash) continue;
-    // Tracks without control attribute share a URL: one after the other.
-    if (!found || session->tracks[*found].is_set_up) found = i;
+    // Tracks without control attribute share a URL: one after the other, as they were announced.
+    const TrackState *former = found ? &session->tracks[*found] : nullptr;
+    bool sooner = former && !track.is_set_up && track.position < former->position;
+    if (!former || former->is_set_up || sooner) found = i;
   }
   if (!found) return Error{fmt::format("invalid track path ({})", name)};
   return Target{*found, "", ""};
@@ -143,7 +145,8 @@ Result<BeginPublish> read_announcement(const Request &request, const std::string
   if (encoder.take().size() > media::kMaxDescriptionBytes)
     return Error{fmt::format("invalid SDP: its tracks exceed {} bytes", media::kMaxDescriptionBytes)};
   PathAndQuery parts = split_query(path_and_query);
-  BeginPublish begin{std::move(parts.path), std::move(parts.query), std::move(sdp->description), {}};
+  BeginPublish begin{
+      std::move(parts.path), std::move(parts.query), std::move(sdp->description), {}, std::move(sdp->positions), {}};
   for (const std::string &control : sdp->controls) {
     std::optional<std::string> track = control_path_and_query(*request.url, control);
     if (!track) return Error{fmt::format("invalid track URL ({})", control)};
@@ -152,6 +155,14 @@ Result<BeginPublish> read_announcement(const Request &request, const std::string
     }
     std::optional<std::string> other = other_track_url(*request.url, sdp->session_control, control);
     begin.control_hashes.push_back({control_hash(*track), control_hash(other.value_or(*track))});
+  }
+  for (IgnoredSection &section : sdp->ignored) {
+    // Its client may set it up nevertheless, at whatever URL.
+    std::string track = control_path_and_query(*request.url, section.control).value_or("");
+    std::optional<std::string> other = other_track_url(*request.url, sdp->session_control, section.control);
+    begin.control_hashes.push_back({control_hash(track), control_hash(other.value_or(track))});
+    begin.positions.push_back(section.position);
+    begin.ignored.push_back(std::move(section.reason));
   }
   return begin;
 }
