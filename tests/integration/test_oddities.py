@@ -100,3 +100,42 @@ class FurtherPayloadTypes(TestCase):
                 if round == 0:
                     sluice.wait_for_log("packets of payload type 97 are dropped: that of track 0 is 96")
         self.assertEqual(sluice.log().count("packets of payload type"), 1)
+
+
+class Clients(TestCase):
+    def test_that_leave_the_channels_to_the_server(self):
+        sluice = self.server()
+        with Client(sluice) as publisher, Client(sluice) as reader:
+            expect(publisher.announce("cam", 2), 200)
+            for track in range(2):
+                answer = expect(publisher.setup("cam", track, "RTP/AVP/TCP;unicast"), 200)  # without a mode, too
+                self.assertIn(f"interleaved={2 * track}-{2 * track + 1}", answer["Transport"])
+            expect(publisher.request("RECORD", "cam"), 200)
+            for track in range(2):
+                expect(reader.setup("cam", track, "RTP/AVP/TCP"), 200)
+            expect(reader.request("PLAY", "cam/"), 200)
+            sources = [Source(ssrc=1), Source(ssrc=2)]
+            for _ in range(20):
+                for track, source in enumerate(sources):
+                    publisher.send_frame(2 * track, source.next())
+                    self.assertEqual(payload_number(reader.media_frame()), source.number - 1)
+
+    def test_that_name_no_session_or_a_wrong_one(self):
+        sluice = self.server()
+        with Client(sluice) as publisher:
+            sdp = (SESSION + VIDEO + "a=control:trackID=0").encode()  # the last line does not end
+            headers = {"content-type": "application/sdp; charset=utf-8", "Session": ""}
+            expect(publisher.request("ANNOUNCE", "cam", headers, sdp), 200)
+            transport = {"Transport": "RTP/AVP;multicast,RTP/AVP/TCP;unicast;interleaved=0-1;mode=record", "Session": "null"}
+            expect(publisher.request("SETUP", "cam/trackID=0", transport, session=False), 200)
+            publisher.session += ";timeout=60"
+            expect(publisher.request("RECORD", "cam/"), 200)
+            with Client(sluice) as reader:
+                reader.play("cam")
+                publisher.send_frame(0, Source().next())
+                reader.media_frame()
+                expect(publisher.request("TEARDOWN", "cam", session=False), 200)
+                reader.wait_until_closed(10)
+            expect(publisher.announce("cam"), 200)  # the connection is of use again
+        sluice.wait_for_log("is publishing to path 'cam'")
+        sluice.wait_for_log(r"destroyed \(teared down by")

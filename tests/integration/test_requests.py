@@ -257,7 +257,6 @@ class Setup(TestCase):
 
     def test_bad_transports_are_refused(self):
         self.setup_with("RTP/AVP;unicast", 400)
-        self.setup_with("RTP/AVP/TCP;unicast", 400)
         self.setup_with("RTP/AVP/TCP;unicast;interleaved=1-2", 400)
         self.setup_with("RTP/AVP/TCP;unicast;interleaved=0-5", 400)
         self.setup_with("RTP/AVP/TCP;multicast;interleaved=0-1", 461)

@@ -176,8 +176,8 @@ TEST(Sdp, IgnoresAttributesOfOtherPayloadTypes) {
 TEST(Sdp, IsRefusedWithAReason) {
   EXPECT_EQ(error_of(""), "no tracks found");
   EXPECT_EQ(error_of("v=0\r\n"), "no tracks found");
-  EXPECT_EQ(error_of("garbage"), "invalid line: 'garbage'");
-  EXPECT_EQ(error_of(std::string("v=0\0\r\n", 6)), "invalid character");
+  EXPECT_EQ(error_of("garbage"), "no tracks found");
+  EXPECT_EQ(error_of(std::string("a=x\0\r\n", 6)), "invalid character");
   EXPECT_EQ(error_of("m=video 0 RTP/AVP\r\n"), "invalid media line");
   EXPECT_EQ(error_of("m=video 0 RTP/AVP 128\r\n"), "track 0 has no valid payload type");
   EXPECT_EQ(error_of("m=video 0 RTP/AVP 96\r\n"), "clock rate of track 0 is not known");

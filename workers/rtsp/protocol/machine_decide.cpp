@@ -28,7 +28,8 @@ std::optional<Reply> enter_session(const Request &request, ConnectionState &conn
     return error_reply(request, Status::SessionNotFound, "session not found");
   }
   if (is_linked(connection, session)) {
-    if (header && parse_session_id(*header) != session->wire_id) {
+    uint32_t named = header ? parse_session_id(*header) : 0; // 0: no id of ours, but a client's "null" or nothing
+    if (named != 0 && named != session->wire_id) {
       return error_reply(request, Status::BadRequest, "connection is linked to another session");
     }
   } else if (!same_host(connection.peer, session->creator)) {
@@ -111,9 +112,10 @@ Decision decide_pause(const Request &request, const SessionState &session) {
   return PauseMedia{session.state == State::Record, session.state == State::Play};
 }
 
-// PLAY, RECORD, PAUSE and TEARDOWN need a session and have to name it.
+// PLAY, RECORD, PAUSE and TEARDOWN need a session and have to name it; who leaves without its name leaves.
 Decision decide_in_session(const Request &request, ConnectionState &connection, SessionState *session) {
-  if (!names_session(request)) return unhandled(request, Status::MethodNotValidInThisState);
+  bool leaves = request.method == Method::Teardown && is_linked(connection, session);
+  if (!names_session(request) && !leaves) return unhandled(request, Status::MethodNotValidInThisState);
   if (std::optional<Reply> refusal = enter_session(request, connection, session, false)) return std::move(*refusal);
   if (request.method == Method::Play) return decide_play(request, *session);
   if (request.method == Method::Record) return decide_record(request, *session);

@@ -101,10 +101,11 @@ Result<void> parse_attribute(std::string_view value, ParsedSdp &parsed, std::vec
 }
 
 Result<void> parse_line(std::string_view line, ParsedSdp &parsed, std::vector<Section> &sections) {
+  // Other lines are not looked at, whatever they hold: cameras put rubbish into them.
+  if (!line.starts_with("m=") && !line.starts_with("a=")) return {};
   bool printable = std::all_of(line.begin(), line.end(),
                                [](char c) { return c == '\t' || (static_cast<uint8_t>(c) >= 0x20 && c != 0x7f); });
   if (!printable) return Error{"invalid character"};
-  if (line.size() < 2 || line[1] != '=') return Error{fmt::format("invalid line: '{}'", line.substr(0, 80))};
   if (line[0] == 'm') {
     if (sections.size() == media::kMaxTracks) return Error{fmt::format("more than {} tracks", media::kMaxTracks)};
     sections.push_back(parse_media_line(line.substr(2), sections.size()));

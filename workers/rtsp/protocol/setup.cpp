@@ -66,8 +66,14 @@ Result<Target> find_announced_track(const Url &url, const SessionState *session)
   return Target{*found, "", ""};
 }
 
+// Only playing is meant when nothing is said, but for who has announced something.
+TransportMode mode_of(const TransportSpec &transport, const SessionState *session) {
+  bool recording = session && session->state == State::PreRecord;
+  return transport.mode.value_or(recording ? TransportMode::Record : TransportMode::Play);
+}
+
 Result<Target> find_target(const Request &request, const TransportSpec &transport, const SessionState *session) {
-  if (transport.mode == TransportMode::Record) return find_announced_track(*request.url, session);
+  if (mode_of(transport, session) == TransportMode::Record) return find_announced_track(*request.url, session);
   PlayTarget target = TRY(parse_play_target(*request.url));
   bool chosen = session && session->state != State::Initial;
   if (chosen && (target.path != session->path_text() || target.query != session->query_text())) {
@@ -76,24 +82,30 @@ Result<Target> find_target(const Request &request, const TransportSpec &transpor
   return Target{target.track, std::move(target.path), std::move(target.query)};
 }
 
+bool uses_channel(const SessionState *session, uint16_t rtp_channel) {
+  if (!session || session->transport != TransportKind::Tcp) return false;
+  return std::any_of(session->tracks, session->tracks + session->track_count,
+                     [&](const TrackState &track) { return track.is_set_up && track.rtp_channel == rtp_channel; });
+}
+
+PortPair free_channels(const SessionState *session) {
+  uint16_t rtp = 0;
+  while (uses_channel(session, rtp)) rtp += 2; // kMaxTracks times at most
+  return {rtp, static_cast<uint16_t>(rtp + 1)};
+}
+
 std::optional<Reply> check_kind(const Request &request, const TransportSpec &transport, const SessionState *session,
                                 const ServerFacts &facts) {
   if (transport.multicast) return unsupported_transport(request, "multicast is not enabled");
   if (transport.lower == LowerTransport::Udp) {
     if (!facts.udp || facts.tls) return unsupported_transport(request, "UDP is not enabled");
     if (!transport.client_port) return bad_request(request, "transport header does not contain client ports");
-  } else {
-    if (!transport.interleaved) return bad_request(request, "transport header does not contain interleaved IDs");
+  } else if (transport.interleaved) { // else they are ours to choose
     PortPair ids = *transport.interleaved;
     if (ids.rtp % 2 != 0 || ids.rtcp != ids.rtp + 1 || ids.rtcp > 255) {
       return bad_request(request, "invalid interleaved IDs");
     }
-    for (uint32_t i = 0; session && i < session->track_count; i++) {
-      const TrackState &track = session->tracks[i];
-      if (session->transport == TransportKind::Tcp && track.is_set_up && track.rtp_channel == ids.rtp) {
-        return bad_request(request, "interleaved IDs already used");
-      }
-    }
+    if (uses_channel(session, ids.rtp)) return bad_request(request, "interleaved IDs already used");
   }
   TransportKind kind = transport.lower == LowerTransport::Udp ? TransportKind::Udp : TransportKind::Tcp;
   if (session && session->transport != TransportKind::None && session->transport != kind) {
@@ -103,7 +115,7 @@ std::optional<Reply> check_kind(const Request &request, const TransportSpec &tra
 }
 
 // The refusal of this alternative, or what to do with it.
-Decision decide_alternative(const Request &request, const TransportSpec &transport, const SessionState *session,
+Decision decide_alternative(const Request &request, TransportSpec transport, const SessionState *session,
                             const ServerFacts &facts) {
   bool recording = session && session->state == State::PreRecord;
   Result<Target> target = find_target(request, transport, session);
@@ -115,12 +127,11 @@ Decision decide_alternative(const Request &request, const TransportSpec &transpo
   if (std::optional<Reply> refusal = check_kind(request, transport, session, facts)) return std::move(*refusal);
 
   TransportMode expected = recording ? TransportMode::Record : TransportMode::Play;
-  // Only playing is meant when nothing is said.
-  if (transport.mode.value_or(TransportMode::Play) != expected) {
-    return bad_request(request, fmt::format("transport header contains a invalid mode ({})",
-                                            transport.mode ? to_string(*transport.mode) : "none"));
-  }
+  TransportMode mode = mode_of(transport, session);
+  if (mode != expected)
+    return bad_request(request, fmt::format("transport header contains a invalid mode ({})", to_string(mode)));
   if (transport.lower == LowerTransport::Tcp && !facts.tcp) return unsupported_transport(request, "TCP is not enabled");
+  if (transport.lower == LowerTransport::Tcp && !transport.interleaved) transport.interleaved = free_channels(session);
   if (recording) return SetupTrack{target->track, transport, true};
   if (session && session->state == State::PrePlay) {
     if (!known) return bad_request(request, fmt::format("track {} does not exist", target->track));
@@ -130,11 +141,20 @@ Decision decide_alternative(const Request &request, const TransportSpec &transpo
   return BeginRead{std::move(target->path), std::move(target->query), target->track, transport};
 }
 
+// Several headers are as good as one with several alternatives (RFC 2326 section 4.2, RFC 2068 section 4.2).
 Result<std::vector<TransportSpec>> transport_of(const Request &request) {
-  size_t count = request.headers.count("Transport");
-  if (count == 0) return Error{"value not provided"};
-  if (count > 1) return Error{"value provided multiple times"};
-  return parse_transport(*request.headers.find("Transport"));
+  std::vector<TransportSpec> alternatives;
+  std::optional<Error> first_error;
+  for (const Header &header : request.headers.all()) {
+    if (!equal_ignoring_case(header.name, "Transport") || alternatives.size() >= kMaxTransportAlternatives) continue;
+    Result<std::vector<TransportSpec>> some = parse_transport(header.value);
+    if (some)
+      alternatives.insert(alternatives.end(), some->begin(), some->end());
+    else if (!first_error)
+      first_error = some.error();
+  }
+  if (!alternatives.empty()) return alternatives;
+  return first_error.value_or(Error{"value not provided"});
 }
 
 Result<BeginPublish> read_announcement(const Request &request, const std::string &path_and_query) {
@@ -173,7 +193,7 @@ Decision decide_announce(const Request &request, const SessionState *session) {
   if (std::optional<Reply> refusal = check_state(request, session, {State::Initial})) return std::move(*refusal);
   if (request.headers.count("Content-Type") != 1) return bad_request(request, "Content-Type header is missing");
   const std::string &type = *request.headers.find("Content-Type");
-  if (type != "application/sdp") {
+  if (!equal_ignoring_case(trim(std::string_view(type).substr(0, type.find(';'))), "application/sdp")) {
     return bad_request(request, fmt::format("unsupported Content-Type header '{}'", type));
   }
   std::optional<std::string> path_and_query = request.url ? request.url->path_and_query() : std::nullopt;

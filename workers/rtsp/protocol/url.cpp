@@ -140,6 +140,7 @@ Result<PlayTarget> parse_play_target(const Url &url) {
       return Error{fmt::format("unable to parse track ID ({})", text)};
     }
     text = text.substr(0, mark);
+    while (text.ends_with('/')) text.remove_suffix(1); // of a base that has one, and a slash put behind it
   }
   PathAndQuery parts = split_query(text);
   target.path = std::move(parts.path);
