@@ -23,8 +23,8 @@ StreamSocket::StreamSocket(StreamSocket &&) noexcept = default;
 StreamSocket &StreamSocket::operator=(StreamSocket &&) noexcept = default;
 StreamSocket::~StreamSocket() = default;
 
-Result<StreamSocket> StreamSocket::accept_tls(int fd, const TlsServerContext &context) {
-  return StreamSocket(fd, TRY(TlsSession::accept(fd, context)));
+StreamSocket StreamSocket::accept_tls(int fd, const TlsServerContext &context) {
+  return StreamSocket(fd, TlsSession::accept(fd, context));
 }
 
 Result<StreamSocket> StreamSocket::connect_tls(int fd, const TlsClientContext &context, const std::string &host) {

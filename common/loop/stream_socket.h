@@ -23,7 +23,7 @@ class TlsSession;
 class StreamSocket {
 public:
   explicit StreamSocket(int fd); // plain
-  static Result<StreamSocket> accept_tls(int fd, const TlsServerContext &context);
+  static StreamSocket accept_tls(int fd, const TlsServerContext &context);
   // `host`: name or address that the certificate must be for, unless its fingerprint is expected.
   static Result<StreamSocket> connect_tls(int fd, const TlsClientContext &context, const std::string &host);
   StreamSocket(StreamSocket &&) noexcept;

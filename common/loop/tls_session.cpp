@@ -112,7 +112,7 @@ TlsSession::TlsSession(int fd, SSL_CTX *context, std::string fingerprint)
 
 TlsSession::~TlsSession() = default;
 
-Result<std::unique_ptr<TlsSession>> TlsSession::accept(int fd, const TlsServerContext &context) {
+std::unique_ptr<TlsSession> TlsSession::accept(int fd, const TlsServerContext &context) {
   std::unique_ptr<TlsSession> session(new TlsSession(fd, context.raw(), ""));
   SSL_set_accept_state(session->ssl_.get());
   return session;

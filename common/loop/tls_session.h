@@ -21,7 +21,7 @@ class TlsSession {
 public:
   static constexpr size_t kMaxWriteBytes = 64 * 1024; // of one call's plain bytes
 
-  static Result<std::unique_ptr<TlsSession>> accept(int fd, const TlsServerContext &context);
+  static std::unique_ptr<TlsSession> accept(int fd, const TlsServerContext &context);
   static Result<std::unique_ptr<TlsSession>> connect(int fd, const TlsClientContext &context, const std::string &host);
   ~TlsSession();
 

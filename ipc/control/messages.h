@@ -68,6 +68,7 @@ struct LogLine {
 struct Connected {
   uint64_t connection = 0, token = 0;
   std::string client;
+  bool tls = false;
 };
 struct Closed {
   uint64_t connection = 0;
@@ -374,7 +375,7 @@ template <class A> void visit(A &a, Describe &m) {
   a(m.request), a(m.path), a(m.query), a(m.client), a(m.credentials);
 }
 template <class A> void visit(A &a, Connected &m) {
-  a(m.connection), a(m.token), a(m.client);
+  a(m.connection), a(m.token), a(m.client), a(m.tls);
 }
 template <class A> void visit(A &a, Closed &m) {
   a(m.connection);

@@ -36,14 +36,15 @@ PeerAddress to_peer_address(const loop::SocketAddress &address) {
 
 } // namespace
 
-Connection::Connection(Server &server, shm::ConnectionRecord &record, const loop::SocketAddress &peer)
-    : server_(server), record_(record), peer_(peer), peer_text_(peer.text()),
+Connection::Connection(Server &server, shm::ConnectionRecord &record, const loop::SocketAddress &peer,
+                       loop::StreamSocket socket)
+    : server_(server), record_(record), peer_(peer), peer_text_(peer.text()), socket_(std::move(socket)),
       poll_(server.event_loop(), record.fd, *this), last_input_ns_(server.event_loop().now()) {
   peer_text_.copy(record_.peer, sizeof record_.peer - 1);
   new (record_.protocol_state) ConnectionRecordState{};
   state().id = record_.id;
   state().peer = to_peer_address(peer);
-  log(LogLevel::Info, "[RTSP] [conn {}] opened", peer_text_);
+  log(LogLevel::Info, "[{}] [conn {}] opened", label(), peer_text_);
   update_watch();
 }
 
@@ -83,7 +84,11 @@ void Connection::on_poll(int, int events) {
 void Connection::update_watch() {
   int events = 0;
   bool reads = phase_ == Phase::Open || phase_ == Phase::Lingering;
-  if (reads && !input_paused_ && !stalled_) events |= loop::Poll::kReadable;
+  if (reads && !input_paused_ && !stalled_) {
+    events |= loop::Poll::kReadable;
+    // Its bytes are here already, so its descriptor tells nothing.
+    if (socket_.has_unread() && !std::exchange(unread_queued_, true)) server_.read_again(*this);
+  }
   if (output_pending() || wants_writable_) events |= loop::Poll::kWritable;
   poll_.watch(events);
 }
@@ -115,24 +120,46 @@ bool Connection::could_be_larger() {
 }
 
 void Connection::receive() {
-  if (phase_ != Phase::Open || input_paused_ || stalled_) return;
-  if (!make_input_room()) {
-    if (Session *mine = session(); mine == nullptr || mine->publisher() == nullptr || !could_be_larger())
-      return close("request too large, or no input buffer left");
+  for (int i = 0; i < kReadsPerTurn; i++)
+    if (!receive_once() || !socket_.has_unread()) return;
+}
+
+// False: nothing came, or the connection waits or closes.
+bool Connection::receive_once() {
+  if (phase_ != Phase::Open || input_paused_ || stalled_) return false;
+  bool shakes_hands = socket_.handshaking(); // which takes no room
+  if (!shakes_hands && !make_input_room()) {
+    Session *mine = session();
+    if (mine == nullptr || mine->publisher() == nullptr || !could_be_larger()) {
+      close("request too large, or no input buffer left");
+      return false;
+    }
     input_paused_ = awaits_buffer_ = true; // on_second() tries again
-    return update_watch();
+    update_watch();
+    return false;
   }
   MutableBytes buffer = server_.allocator().table().buffer(record_.input);
-  ssize_t count =
-      ::recv(record_.fd, buffer.data() + record_.input_length, buffer.size() - record_.input_length, MSG_DONTWAIT);
-  if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (count < 0) return close(os_error("read").message);
-  if (count == 0) return close("EOF");
+  auto count = socket_.read(shakes_hands ? MutableBytes() : buffer.subspan(record_.input_length));
+  if (!count || *count == std::optional<size_t>(0)) {
+    close(count ? "EOF" : count.error().message);
+    return false;
+  }
+  if (!*count) {
+    if (record_.input_length == 0) server_.allocator().give_back(record_.input);
+    return shakes_hands && !socket_.handshaking(); // a request may have come along
+  }
   last_input_ns_ = server_.event_loop().now();
   last_input_wall_ns_ = wall_now();
-  record_.input_length += static_cast<uint32_t>(count);
-  record_.received_bytes.fetch_add(static_cast<uint64_t>(count), std::memory_order_relaxed);
+  record_.input_length += static_cast<uint32_t>(**count);
+  record_.received_bytes.fetch_add(**count, std::memory_order_relaxed);
   process_input();
+  return true;
+}
+
+void Connection::on_unread() {
+  unread_queued_ = false;
+  receive();
+  if (phase_ != Phase::Retired) update_watch();
 }
 
 void Connection::take_over_input(Bytes unread, uint64_t received_bytes) {
@@ -295,35 +322,41 @@ bool Connection::send(Bytes bytes) {
 
 void Connection::report(uint64_t token) {
   reported_ = true;
-  server_.supervisor().send(control::Connected{.connection = id(), .token = token, .client = peer_text_});
+  server_.supervisor().send(control::Connected{.connection = id(), .token = token, .client = peer_text_, .tls = tls()});
 }
 
 void Connection::flush_output() {
+  auto flushed = socket_.flush();
+  if (!flushed) return on_write_error(flushed.error().message);
+  if (*flushed) blocked_since_ns_ = 0;
   MutableBytes buffer = server_.allocator().table().buffer(record_.output);
-  while (output_pending()) {
-    ssize_t count = ::send(record_.fd, buffer.data() + record_.output_begin, record_.output_end - record_.output_begin,
-                           MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0 && errno == EAGAIN) {
-      if (blocked_since_ns_ == 0) blocked_since_ns_ = server_.event_loop().now();
-      break;
-    }
-    if (count < 0) {
-      record_.output_begin = record_.output_end; // nobody will read it
-      server_.allocator().give_back(record_.output);
-      record_.output_begin = record_.output_end = 0;
-      return close(os_error("write").message);
-    }
+  while (output_queued()) {
+    auto count = socket_.write(buffer.subspan(record_.output_begin, record_.output_end - record_.output_begin));
+    if (!count) return on_write_error(count.error().message);
+    if (!*count) break;
     blocked_since_ns_ = 0;
-    record_.output_begin += static_cast<uint32_t>(count);
-    record_.sent_bytes.fetch_add(static_cast<uint64_t>(count), std::memory_order_relaxed);
+    record_.output_begin += static_cast<uint32_t>(**count);
+    record_.sent_bytes.fetch_add(**count, std::memory_order_relaxed);
   }
-  if (!output_pending()) {
+  if (!output_queued()) {
     record_.output_begin = record_.output_end = 0;
     server_.allocator().give_back(record_.output);
-    if (phase_ == Phase::Lingering) ::shutdown(record_.fd, SHUT_WR);
+    if (phase_ == Phase::Lingering) say_goodbye();
   }
+  if (output_pending() && blocked_since_ns_ == 0) blocked_since_ns_ = server_.event_loop().now();
   if (phase_ != Phase::Retired) update_watch();
+}
+
+void Connection::on_write_error(const std::string &reason) {
+  record_.output_begin = record_.output_end = 0; // nobody will read it
+  server_.allocator().give_back(record_.output);
+  close(reason);
+}
+
+// Once all that was queued has left, or is about to.
+void Connection::say_goodbye() {
+  if (!std::exchange(said_goodbye_, true)) socket_.shutdown();
+  if (!output_pending()) ::shutdown(record_.fd, SHUT_WR);
 }
 
 void Connection::want_writable() {
@@ -334,6 +367,9 @@ void Connection::want_writable() {
 
 void Connection::note_progress() {
   blocked_since_ns_ = 0;
+  if (!socket_.wants_write()) return;
+  blocked_since_ns_ = server_.event_loop().now();
+  update_watch();
 }
 
 // --- the end ---
@@ -375,17 +411,17 @@ void Connection::end(const std::string &reason) {
 void Connection::close(const std::string &reason) {
   if (phase_ == Phase::Lingering || phase_ == Phase::Retired) return;
   phase_ = Phase::Lingering;
-  log(LogLevel::Info, "[RTSP] [conn {}] closed ({})", peer_text_, reason);
+  log(LogLevel::Info, "[{}] [conn {}] closed ({})", label(), peer_text_, reason);
   forget_request();
   delayed_reply_.reset();
   wipe(server_.allocator().table().buffer(record_.input).first(record_.input_length));
   server_.allocator().give_back(record_.input);
   record_.input_length = 0;
   wants_writable_ = input_paused_ = stalled_ = awaits_buffer_ = false;
+  if (Session *mine = session(); mine != nullptr && unlink(state(), mine->state())) mine->close("not in use", this);
+  if (!output_queued()) say_goodbye();
   Nanoseconds wait = output_pending() ? server_.settings().write_timeout_ns : kLinger;
   linger_until_ns_ = server_.event_loop().now() + wait;
-  if (Session *mine = session(); mine != nullptr && unlink(state(), mine->state())) mine->close("not in use", this);
-  if (!output_pending()) ::shutdown(record_.fd, SHUT_WR);
   update_watch();
 }
 

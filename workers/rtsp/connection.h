@@ -5,6 +5,7 @@
 
 #include "common/loop/loop.h"
 #include "common/loop/socket.h"
+#include "common/loop/stream_socket.h"
 #include "ipc/control/channel.h"
 #include "ipc/shm/session_table.h"
 #include "workers/rtsp/protocol/machine.h"
@@ -26,12 +27,14 @@ struct ConnectionRecordState {
 
 class Connection final : public loop::Poll::Listener {
 public:
-  // The record names the descriptor, which the connection closes.
-  Connection(Server &server, shm::ConnectionRecord &record, const loop::SocketAddress &peer);
+  // The record names the descriptor, which the connection closes and the socket uses.
+  Connection(Server &server, shm::ConnectionRecord &record, const loop::SocketAddress &peer, loop::StreamSocket socket);
   ~Connection() override;
 
   uint64_t id() const { return record_.id; }
   int fd() const { return record_.fd; }
+  loop::StreamSocket &socket() { return socket_; }
+  bool tls() const { return socket_.is_tls(); }
   const std::string &peer() const { return peer_text_; }
   const loop::SocketAddress &peer_address() const { return peer_; }
   ConnectionState &state() { return shared_state().machine; }
@@ -44,10 +47,12 @@ public:
   void on_answer(control::Received &received);
   void on_second(Nanoseconds now);
   void on_channel_room();
+  // As Server::read_again() was asked.
+  void on_unread();
 
   // Queues bytes behind what is queued. False: no buffer is large enough; the connection closes.
   bool send(Bytes bytes);
-  bool output_pending() const { return record_.output_begin < record_.output_end; }
+  bool output_pending() const { return output_queued() || socket_.wants_write(); }
   // Something could not be sent; on_writable of the session's reader is called when it can.
   void want_writable();
   void note_progress(); // something was sent since
@@ -70,12 +75,14 @@ private:
   };
 
   static constexpr Nanoseconds kLinger = kSecond;
+  static constexpr int kReadsPerTurn = 16; // of a TLS connection, then others get their turn
 
   void on_poll(int fd, int events) override;
   void update_watch();
   ConnectionRecordState &shared_state() { return *reinterpret_cast<ConnectionRecordState *>(record_.protocol_state); }
 
   void receive();
+  bool receive_once();
   bool make_input_room();
   bool could_be_larger();
   void process_input();
@@ -84,7 +91,10 @@ private:
   std::optional<size_t> process_frame(Bytes input, size_t skip);
   std::optional<size_t> process_request(Bytes input);
   void consume(size_t bytes);
+  bool output_queued() const { return record_.output_begin < record_.output_end; }
   void flush_output();
+  void on_write_error(const std::string &reason);
+  void say_goodbye();
   void discard_input();
 
   void handle(ParsedRequest &parsed);
@@ -108,11 +118,14 @@ private:
   void forget_request();
   void hand_over(uint32_t wire_id);
   void ask(control::Message message);
+  ServerFacts facts() const;
+  const char *label() const { return tls() ? "RTSPS" : "RTSP"; }
 
   Server &server_;
   shm::ConnectionRecord &record_;
   loop::SocketAddress peer_;
   std::string peer_text_;
+  loop::StreamSocket socket_;
   loop::Poll poll_;
   Phase phase_ = Phase::Open;
   bool awaits_buffer_ = false; // its input is paused until an input buffer is free
@@ -126,8 +139,10 @@ private:
   std::optional<Decision> decision_;    // that the supervisor was asked for
   std::optional<Reply> delayed_reply_;
   Nanoseconds delayed_until_ns_ = 0;
-  bool wipe_input_ = false; // the request that is being consumed held credentials
-  bool reported_ = false;   // the supervisor was told of the connection
+  bool wipe_input_ = false;    // the request that is being consumed held credentials
+  bool reported_ = false;      // the supervisor was told of the connection
+  bool unread_queued_ = false; // on_unread() follows
+  bool said_goodbye_ = false;
 };
 
 } // namespace sluice::rtsp

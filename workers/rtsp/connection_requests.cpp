@@ -34,15 +34,22 @@ void Connection::handle(ParsedRequest &parsed) {
   if (state().session != 0 && session() == nullptr) state().session = 0; // it ended meanwhile
   uint32_t wire_id = session_id_of(*request_, state());
   if (log_enabled(LogLevel::Debug))
-    log(LogLevel::Debug, "[RTSP] [conn {}] [c->s] {} {}", peer_text_, request_->method_name,
+    log(LogLevel::Debug, "[{}] [conn {}] [c->s] {} {}", label(), peer_text_, request_->method_name,
         url_without_userinfo(*request_));
   uint16_t owner = shm::slot_of_session(wire_id);
-  if (wire_id != 0 && state().session == 0 && owner != server_.slot() && owner < server_.slots())
+  // TLS stays where its keys are.
+  if (!tls() && wire_id != 0 && state().session == 0 && owner != server_.slot() && owner < server_.slots())
     return hand_over(wire_id);
   Session *named = server_.find_session(wire_id);
   server_.note_blame(named);
   if (named != nullptr) named->keep_alive(server_.event_loop().now());
-  perform(decide(*request_, state(), named != nullptr ? &named->state() : nullptr, server_.facts()));
+  perform(decide(*request_, state(), named != nullptr ? &named->state() : nullptr, facts()));
+}
+
+ServerFacts Connection::facts() const {
+  ServerFacts facts = server_.facts();
+  facts.tls = tls();
+  return facts;
 }
 
 // The connection goes to the slot that owns the session, with all input from this request on.
@@ -133,6 +140,7 @@ void Connection::begin_publish(BeginPublish &&decision) {
   if (publisher == nullptr) return finish(unavailable(*request_, "maxSessions reached"));
   control::Publish message{.session = publisher->id(),
                            .log_id = publisher->log_id(),
+                           .tls = tls(),
                            .path = decision.path,
                            .query = decision.query,
                            .client = peer_text_,
@@ -146,6 +154,7 @@ void Connection::begin_read(BeginRead &&decision) {
   if (reader == nullptr) return finish(unavailable(*request_, "maxSessions reached"));
   ask(control::Read{.session = reader->id(),
                     .log_id = reader->log_id(),
+                    .tls = tls(),
                     .path = decision.path,
                     .query = decision.query,
                     .client = peer_text_,
@@ -168,7 +177,7 @@ void Connection::finish_set_up() {
     if (!opened) return finish(failed(*request_, opened.error().message));
   }
   std::optional<uint32_t> ssrc = decision.record ? std::nullopt : mine->ssrc_of(decision.track);
-  finish(track_set_up(*request_, decision, mine->state(), server_.facts(), ssrc));
+  finish(track_set_up(*request_, decision, mine->state(), facts(), ssrc));
 }
 
 void Connection::start_play() {
@@ -267,7 +276,7 @@ void Connection::finish_read() {
     auto opened = mine->open_udp(decision.track, *decision.transport.client_port, Session::Direction::Play);
     if (!opened) return finish(failed(*request_, opened.error().message));
   }
-  finish(read_granted(*request_, decision, mine->state(), tracks, server_.facts(), mine->ssrc_of(decision.track)));
+  finish(read_granted(*request_, decision, mine->state(), tracks, facts(), mine->ssrc_of(decision.track)));
 }
 
 // --- replies ---
@@ -276,7 +285,7 @@ void Connection::finish(Reply reply) {
   ByteVector bytes;
   serialise(reply.response, bytes);
   if (log_enabled(LogLevel::Debug))
-    log(LogLevel::Debug, "[RTSP] [conn {}] [s->c] {} {}", peer_text_, static_cast<int>(reply.response.status),
+    log(LogLevel::Debug, "[{}] [conn {}] [s->c] {} {}", label(), peer_text_, static_cast<int>(reply.response.status),
         reply.reason);
   forget_request();
   if (!send(bytes)) return;
@@ -288,8 +297,8 @@ void Connection::answer_unauthorized(const control::Refused &refused) {
   bool is_final = refused.refusal == control::Refusal::Forbidden;
   Reply reply = unauthorized(*request_, state(), session() != nullptr ? &session()->state() : nullptr,
                              refused.challenges, refused.reason, is_final);
-  log(LogLevel::Debug, "[RTSP] [conn {}] {}authentication error: {}", peer_text_, reply.close ? "" : "non-critical ",
-      reply.reason);
+  log(LogLevel::Debug, "[{}] [conn {}] {}authentication error: {}", label(), peer_text_,
+      reply.close ? "" : "non-critical ", reply.reason);
   if (!reply.close) return finish(std::move(reply));
   delayed_reply_ = std::move(reply);
   delayed_until_ns_ = server_.event_loop().now() + kFailureDelay;

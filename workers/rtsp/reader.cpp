@@ -98,15 +98,16 @@ Reader::Progress Reader::close(const char *reason) {
 }
 
 Reader::Progress Reader::send_whole(const ring::Span &span) {
-  ssize_t count = ::send(connection_->fd(), span.bytes.data(), span.bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-  if (count < 0) {
-    if (errno == EAGAIN || errno == EINTR) return Progress::Blocked;
-    connection_->close(os_error("write").message);
+  auto written = connection_->socket().write(span.bytes);
+  if (!written) {
+    connection_->close(written.error().message);
     return Progress::Closed;
   }
+  if (!*written) return Progress::Blocked;
+  size_t count = **written;
   if (!generation_->reader().intact(span.begin_position)) return close("overtaken by the stream while sending");
   connection_->note_progress();
-  if (static_cast<size_t>(count) < span.bytes.size()) return after_short_send(span, static_cast<uint64_t>(count));
+  if (count < span.bytes.size()) return after_short_send(span, count);
   advance(span.end, span.bytes.size(), span.end - span.first);
   return Progress::More;
 }
@@ -156,17 +157,14 @@ Reader::Progress Reader::send_parts(const ring::Span &span) {
     advance(end, 0, 0);
     return Progress::More;
   }
-  msghdr message{};
-  message.msg_iov = parts.data();
-  message.msg_iovlen = 2 * frames;
-  ssize_t count = ::sendmsg(connection_->fd(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-  if (count < 0) {
-    if (errno == EAGAIN || errno == EINTR) return Progress::Blocked;
-    connection_->close(os_error("write").message);
+  auto written = connection_->socket().write(std::span<const iovec>(parts.data(), 2 * frames));
+  if (!written) {
+    connection_->close(written.error().message);
     return Progress::Closed;
   }
+  if (!*written) return Progress::Blocked;
   connection_->note_progress();
-  size_t sent = static_cast<size_t>(count), passed = 0;
+  size_t sent = **written, passed = 0;
   for (size_t i = 0; i < frames && sent < bytes; i++) {
     size_t length = parts[2 * i].iov_len + parts[2 * i + 1].iov_len;
     passed += length;

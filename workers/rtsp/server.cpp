@@ -3,6 +3,7 @@
 #include "common/base/check.h"
 #include "common/base/log.h"
 #include "common/base/random.h"
+#include "common/base/secret.h"
 #include "workers/rtsp/publisher.h"
 #include "workers/rtsp/reader.h"
 
@@ -14,8 +15,8 @@
 namespace sluice::rtsp {
 
 Server::Server(loop::Loop &loop, Supervisor &supervisor, shm::SessionTable &table, ServerParts parts)
-    : loop_(loop), supervisor_(supervisor), parts_(std::move(parts)), allocator_(table), turn_end_(loop, *this),
-      second_(loop, *this) {
+    : loop_(loop), supervisor_(supervisor), parts_(std::move(parts)), allocator_(table), next_turn_(loop, *this),
+      turn_end_(loop, *this), second_(loop, *this) {
   for (const Fd &fd : parts_.doorbells) doorbell_fds_.push_back(fd.get());
   doorbell_poll_ = std::make_unique<loop::Poll>(loop_, doorbell_fds_[slot()], *this);
   doorbell_poll_->watch(loop::Poll::kReadable);
@@ -32,6 +33,7 @@ Server::~Server() = default;
 void Server::listen() {
   polls_.clear();
   udp_base_fds_.clear();
+  tls_listener_fds_.clear();
   rtp_base_ = rtcp_base_ = {};
   if (settings().udp) {
     rtp_base_ = loop::SocketAddress::parse(settings().rtp_address).value_or(loop::SocketAddress());
@@ -45,7 +47,12 @@ void Server::listen() {
     udp_base_fds_.insert(fd.get());
     watch(fd.get());
   }
-  for (const Fd &fd : parts_.listeners) watch(fd.get());
+  size_t plain = parts_.listeners.size() - parts_.welcome.tls_listeners;
+  for (size_t i = 0; i < parts_.listeners.size(); i++) {
+    int fd = parts_.listeners[i].get();
+    if (i >= plain) tls_listener_fds_.insert(fd);
+    if (i < plain || tls_) watch(fd);
+  }
 }
 
 // Whoever waits in a listener's queue is not sent away.
@@ -56,7 +63,7 @@ void Server::stop_listening() {
 
 ServerFacts Server::facts() const {
   const control::WorkerSettings &s = settings();
-  return {.tcp = s.tcp, .udp = s.udp, .tls = false, .rtp_port = s.rtp_port, .rtcp_port = s.rtcp_port};
+  return {.tcp = s.tcp, .udp = s.udp, .rtp_port = s.rtp_port, .rtcp_port = s.rtcp_port};
 }
 
 void Server::note_blame(const Session *session) {
@@ -72,6 +79,8 @@ void Server::on_poll(int fd, int) {
 }
 
 void Server::accept_connections(int listener) {
+  Kind kind = tls_listener_fds_.contains(listener) ? Kind::Tls : Kind::Plain;
+  if (kind == Kind::Tls && !tls_) return;
   for (int i = 0; i < kAcceptsPerTurn; i++) {
     Fd fd(::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!fd) {
@@ -82,22 +91,24 @@ void Server::accept_connections(int listener) {
       }
       return; // or EAGAIN, or a connection that is gone again
     }
-    adopt(std::move(fd), nullptr);
+    adopt(std::move(fd), kind, nullptr);
   }
 }
 
 // Accepted here, or handed over by another slot.
-void Server::adopt(Fd fd, const control::HandOver *from) {
+void Server::adopt(Fd fd, Kind kind, const control::HandOver *from) {
   auto peer = loop::SocketAddress::peer_of(fd.get());
   if (!peer) return; // reset before we came to it
   bool full = connections_.size() >= settings().max_sessions || !has_descriptors(1);
   shm::ConnectionRecord *record = full ? nullptr : allocator_.take_connection();
-  if (record == nullptr) return refuse_connection(fd.get());
+  if (record == nullptr) return refuse_connection(fd.get(), kind);
   loop::prepare_stream_socket(fd.get());
+  loop::StreamSocket socket =
+      kind == Kind::Tls ? loop::StreamSocket::accept_tls(fd.get(), *tls_) : loop::StreamSocket(fd.get());
   record->fd = fd.release();
   record->cookie = loop::socket_cookie(record->fd);
   record->id = next_connection_++;
-  auto connection = std::make_unique<Connection>(*this, *record, *peer);
+  auto connection = std::make_unique<Connection>(*this, *record, *peer, std::move(socket));
   Connection &added = *connection;
   connections_.emplace(record->id, std::move(connection));
   if (settings().reports_connections) added.report(from != nullptr ? from->token : 0);
@@ -106,9 +117,10 @@ void Server::adopt(Fd fd, const control::HandOver *from) {
   added.take_over_input(from->unread, from->received_bytes);
 }
 
-void Server::refuse_connection(int fd) {
+void Server::refuse_connection(int fd, Kind kind) {
   log(LogLevel::Warn, "[RTSP] connection refused: maxSessions ({}) or the limit of descriptors reached",
       settings().max_sessions);
+  if (kind == Kind::Tls) return loop::close_in_order(fd);
   ByteVector bytes;
   serialise(Response{.status = Status::ServiceUnavailable, .cseq = "", .headers = {}, .body = ""}, bytes);
   (void)::send(fd, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL); // a courtesy; the close says it too
@@ -156,13 +168,12 @@ Session *Server::create_session(Connection &connection) {
   record->log_id = static_cast<uint32_t>(100'000'000 + secure_random() % 899'999'999);
   for (shm::MediaSocket &socket : record->sockets) socket.fd = -1;
   auto local = loop::SocketAddress::local_of(connection.fd());
-  auto session =
-      std::make_unique<Session>(*this, *record, local ? *local : loop::SocketAddress(), connection.peer_address());
+  auto session = std::make_unique<Session>(*this, *record, local ? *local : loop::SocketAddress(), connection);
   rtsp::create_session(*new (record->protocol_state) SessionState, wire_id, connection.state());
   Session &created = *session;
   sessions_.emplace(wire_id, std::move(session));
   created.keep_alive(loop_.now());
-  log(LogLevel::Info, "[RTSP] [session {}] created by {}", created.log_id(), connection.peer());
+  log(LogLevel::Info, "[{}] [session {}] created by {}", created.label(), created.log_id(), connection.peer());
   return &created;
 }
 
@@ -184,6 +195,7 @@ void Server::answer(control::RequestId request, control::Received &received) {
 
 void Server::on_message(control::Received &received) {
   std::vector<Fd> &fds = received.descriptors;
+  if (auto *certificate = std::get_if<control::Certificate>(&received.message)) return on_certificate(*certificate);
   std::visit(
       [&](const auto &message) {
         using T = std::decay_t<decltype(message)>;
@@ -213,7 +225,7 @@ void Server::on_message(control::Received &received) {
 }
 
 void Server::on_handed_over(const control::HandOver &message, Fd fd) {
-  adopt(std::move(fd), &message);
+  adopt(std::move(fd), Kind::Plain, &message);
 }
 
 // One descriptor serves both: readers of this slot get to know the next generation before its writer goes on there.
@@ -226,10 +238,22 @@ void Server::on_ring_replaced(const control::RingReplaced &message, const Fd &fd
   if (Publisher *publisher = find_publisher(message.stream)) publisher->replace_ring(fd.get());
 }
 
+// For connections from now on; the others keep what they began with.
+void Server::on_certificate(control::Certificate &certificate) {
+  auto made = loop::TlsServerContext::create(certificate.chain, certificate.key, certificate.ticket_keys);
+  wipe(certificate.key);
+  for (std::string &key : certificate.ticket_keys) wipe(key);
+  if (!made) return log(LogLevel::Error, "[RTSPS] {}", made.error().message);
+  bool first = !tls_;
+  tls_ = std::move(*made);
+  if (first && !draining_) listen();
+}
+
 void Server::on_settings(control::Settings message, std::vector<Fd> &fds) {
-  if (fds.size() != size_t{message.listeners} + message.udp_bases)
+  if (fds.size() != size_t{message.listeners} + message.udp_bases || message.tls_listeners > message.listeners)
     return log(LogLevel::Error, "[RTSP] malformed settings ignored");
   stop_listening();
+  parts_.welcome.tls_listeners = message.tls_listeners;
   parts_.welcome.settings = std::move(message.settings);
   set_log_level(static_cast<LogLevel>(settings().log_level));
   allocator_.set_max_large_bytes(settings().max_input_bytes);
@@ -250,6 +274,7 @@ Publisher *Server::find_publisher(control::StreamId stream) {
 void Server::drain() {
   stop_listening();
   parts_.listeners.clear();
+  parts_.welcome.tls_listeners = 0;
   parts_.udp_bases.clear();
   udp_base_fds_.clear();
   draining_ = true;
@@ -364,6 +389,16 @@ bool Server::has_descriptors(size_t more) const {
 void Server::on_channel_room() {
   for (uint64_t id : std::exchange(stalled_, {}))
     if (Connection *connection = find_connection(id)) connection->on_channel_room();
+}
+
+void Server::read_again(Connection &connection) {
+  unread_.push_back(connection.id());
+  next_turn_.request();
+}
+
+void Server::on_next_turn() {
+  for (uint64_t id : std::exchange(unread_, {}))
+    if (Connection *connection = find_connection(id)) connection->on_unread();
 }
 
 void Server::shut_down() {

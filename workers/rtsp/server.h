@@ -4,7 +4,9 @@
 #pragma once
 
 #include "common/loop/loop.h"
+#include "common/loop/next_turn.h"
 #include "common/loop/socket.h"
+#include "common/loop/tls.h"
 #include "ipc/control/channel.h"
 #include "ipc/shm/doorbell_board.h"
 #include "ipc/shm/table_allocator.h"
@@ -15,6 +17,7 @@
 #include "workers/rtsp/stream.h"
 
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -37,7 +40,10 @@ struct ServerParts {
   shm::DoorbellBoard board;
 };
 
-class Server final : public loop::Poll::Listener, public loop::Check::Listener, public loop::Timer::Listener {
+class Server final : public loop::Poll::Listener,
+                     public loop::Check::Listener,
+                     public loop::Timer::Listener,
+                     public loop::NextTurn::Listener {
 public:
   Server(loop::Loop &loop, Supervisor &supervisor, shm::SessionTable &table, ServerParts parts);
   ~Server() override;
@@ -70,6 +76,8 @@ public:
 
   // The connection's on_channel_room() is called when the control channel has room again.
   void wait_for_channel(Connection &connection) { stalled_.push_back(connection.id()); }
+  // The connection's on_unread() is called in the next turn.
+  void read_again(Connection &connection);
   // Whether so many more descriptors leave the reserve that messages need.
   bool has_descriptors(size_t more) const;
   void count_descriptors(ptrdiff_t more) {
@@ -95,12 +103,14 @@ private:
   void on_poll(int fd, int events) override;
   void on_turn_end() override;
   void on_timer(loop::Timer &timer) override;
+  void on_next_turn() override;
 
   void accept_connections(int listener);
-  void adopt(Fd fd, const control::HandOver *from);
+  enum class Kind : uint8_t { Plain, Tls };
+  void adopt(Fd fd, Kind kind, const control::HandOver *from);
   void listen();
   void stop_listening();
-  void refuse_connection(int fd);
+  void refuse_connection(int fd, Kind kind);
   void drain_udp_base(int fd);
   void drain_doorbell();
   void scan_all_streams();
@@ -109,6 +119,7 @@ private:
   void on_handed_over(const control::HandOver &message, Fd fd);
   void on_ring_replaced(const control::RingReplaced &message, const Fd &fd);
   void on_kick(const control::Kick &message);
+  void on_certificate(control::Certificate &certificate);
   void on_settings(control::Settings settings, std::vector<Fd> &fds);
   Publisher *find_publisher(control::StreamId stream);
   void drain();
@@ -135,7 +146,10 @@ private:
 
   std::unique_ptr<loop::Poll> doorbell_poll_;
   std::vector<std::unique_ptr<loop::Poll>> polls_; // of listeners and UDP bases
-  std::unordered_set<int> udp_base_fds_;
+  std::unordered_set<int> udp_base_fds_, tls_listener_fds_;
+  std::optional<loop::TlsServerContext> tls_; // without it nobody is accepted at TLS listeners
+  loop::NextTurn next_turn_;
+  std::vector<uint64_t> unread_; // connections that read again in the next turn
   loop::Check turn_end_;
   loop::Timer second_;
   std::vector<uint64_t> stalled_; // connections that wait for the control channel

@@ -23,9 +23,9 @@ struct IgnoreReports final : rtp::RtcpListener {};
 } // namespace
 
 Session::Session(Server &server, shm::SessionRecord &record, const loop::SocketAddress &local,
-                 const loop::SocketAddress &peer)
-    : server_(server), record_(record), local_(local), peer_(peer) {
-  peer.text().copy(record_.peer, sizeof record_.peer - 1);
+                 const Connection &connection)
+    : server_(server), record_(record), local_(local), peer_(connection.peer_address()), tls_(connection.tls()) {
+  connection.peer().copy(record_.peer, sizeof record_.peer - 1);
 }
 
 Session::~Session() {
@@ -121,7 +121,8 @@ void Session::enter_play() {
 }
 
 void Session::start_play() {
-  log(LogLevel::Info, "[RTSP] [session {}] is reading from path '{}', {}", log_id(), state().path_text(), media_text());
+  log(LogLevel::Info, "[{}] [session {}] is reading from path '{}', {}", label(), log_id(), state().path_text(),
+      media_text());
   server_.supervisor().send(control::Playing{.session = id()});
   send_initial_reports(server_.event_loop().now());
   if (!closed_) schedule_round(); // else the client does not read
@@ -157,7 +158,7 @@ void Session::send_initial_reports(Nanoseconds now) {
 // --- publishing ---
 
 void Session::start_record() {
-  log(LogLevel::Info, "[RTSP] [session {}] is publishing to path '{}', {}", log_id(), state().path_text(),
+  log(LogLevel::Info, "[{}] [session {}] is publishing to path '{}', {}", label(), log_id(), state().path_text(),
       media_text());
   keep_alive(server_.event_loop().now());
   publisher_->start(over_udp());
@@ -304,7 +305,7 @@ void Session::deliver_rest() {
 
 void Session::close(const std::string &reason, const Connection *except) {
   if (std::exchange(closed_, true)) return;
-  log(LogLevel::Info, "[RTSP] [session {}] destroyed ({})", log_id(), reason);
+  log(LogLevel::Info, "[{}] [session {}] destroyed ({})", label(), log_id(), reason);
   stop_play();
   publisher_.reset();
   close_sockets();

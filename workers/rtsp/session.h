@@ -21,14 +21,14 @@ class Stream;
 
 class Session final : public loop::Poll::Listener, public Publisher::Listener {
 public:
-  // Addresses of the connection that made it.
-  Session(Server &server, shm::SessionRecord &record, const loop::SocketAddress &local,
-          const loop::SocketAddress &peer);
+  // `local`: address of the connection that makes it, and whose client it is.
+  Session(Server &server, shm::SessionRecord &record, const loop::SocketAddress &local, const Connection &connection);
   ~Session() override;
 
   control::SessionId id() const { return record_.id; }
   uint32_t wire_id() { return state().wire_id; }
   uint32_t log_id() const { return record_.log_id; }
+  const char *label() const { return tls_ ? "RTSPS" : "RTSP"; } // of its log lines
   SessionState &state() { return *reinterpret_cast<SessionState *>(record_.protocol_state); }
   shm::SessionRecord &record() { return record_; }
   Stream *stream() { return stream_; }
@@ -93,6 +93,7 @@ private:
   Stream *stream_ = nullptr; // that is read
   media::StreamDescription description_;
   std::vector<std::unique_ptr<loop::Poll>> polls_;
+  const bool tls_;
   bool closed_ = false;
   bool foreign_payload_noted_ = false;
 };

@@ -54,7 +54,8 @@ private:
 
   void start(const control::Welcome &welcome, std::vector<Fd> &descriptors) {
     size_t expected = 2u + welcome.listeners + welcome.udp_bases + welcome.doorbells;
-    if (server_ || descriptors.size() != expected || welcome.slot >= welcome.doorbells)
+    if (server_ || descriptors.size() != expected || welcome.slot >= welcome.doorbells ||
+        welcome.tls_listeners > welcome.listeners)
       return fail("malformed Welcome");
     auto table = shm::SessionTable::map(descriptors[0].get());
     if (!table) return fail(table.error().message);

@@ -48,10 +48,9 @@ struct Link {
 
   void join(const TlsServerContext &server_context, const TlsClientContext &client_context,
             const std::string &host = "localhost") {
-    auto accepted = StreamSocket::accept_tls(ends[0].get(), server_context);
     auto connected = StreamSocket::connect_tls(ends[1].get(), client_context, host);
-    ASSERT_TRUE(accepted.has_value() && connected.has_value());
-    server.emplace(std::move(*accepted));
+    ASSERT_TRUE(connected.has_value()) << connected.error().message;
+    server.emplace(StreamSocket::accept_tls(ends[0].get(), server_context));
     client.emplace(std::move(*connected));
   }
 
@@ -258,16 +257,15 @@ TEST(StreamSocket, RefusesWhatIsNoTls) {
   TestIdentity identity = make_identity();
   TlsServerContext server = server_of(identity);
   Link link;
-  auto accepted = StreamSocket::accept_tls(link.ends[0].get(), server);
-  ASSERT_TRUE(accepted.has_value());
+  StreamSocket accepted = StreamSocket::accept_tls(link.ends[0].get(), server);
   std::string rubbish = "OPTIONS rtsp://localhost/ RTSP/1.0\r\nCSeq: 1\r\n\r\n";
   ASSERT_GT(::send(link.ends[1].get(), rubbish.data(), rubbish.size(), 0), 0);
   uint8_t buffer[10];
-  auto count = accepted->read(buffer);
+  auto count = accepted.read(buffer);
   ASSERT_FALSE(count.has_value());
   EXPECT_EQ(count.error().message, "TLS: wrong version number");
-  EXPECT_FALSE(accepted->read(buffer).has_value()); // and remains so
-  EXPECT_FALSE(accepted->write(pattern(10)).has_value());
+  EXPECT_FALSE(accepted.read(buffer).has_value()); // and remains so
+  EXPECT_FALSE(accepted.write(pattern(10)).has_value());
 }
 
 TEST(StreamSocket, RefusesOldVersions) {
@@ -387,7 +385,7 @@ struct Visitor {
   // Whether it was resumed.
   bool visit(const TlsServerContext &server) {
     Link link;
-    auto accepted = StreamSocket::accept_tls(link.ends[0].get(), server);
+    StreamSocket accepted = StreamSocket::accept_tls(link.ends[0].get(), server);
     SSL *ssl = SSL_new(context);
     SSL_set_fd(ssl, link.ends[1].get());
     if (session != nullptr) SSL_set_session(ssl, session);
@@ -395,12 +393,12 @@ struct Visitor {
     uint8_t byte = 'x';
     for (int i = 0; i < 10; i++) {
       SSL_do_handshake(ssl);
-      EXPECT_TRUE(accepted->read({&byte, 0}).has_value());
+      EXPECT_TRUE(accepted.read({&byte, 0}).has_value());
     }
-    EXPECT_EQ(accepted->write({&byte, 1})->value(), 1u);
+    EXPECT_EQ(accepted.write({&byte, 1})->value(), 1u);
     EXPECT_EQ(SSL_read(ssl, &byte, 1), 1); // a ticket comes before it
     bool resumed = SSL_session_reused(ssl) == 1;
-    EXPECT_EQ(accepted->resumed(), resumed);
+    EXPECT_EQ(accepted.resumed(), resumed);
     SSL_SESSION_free(session);
     session = SSL_get1_session(ssl);
     SSL_shutdown(ssl); // else the session may not be used again
