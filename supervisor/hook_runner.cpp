@@ -38,7 +38,7 @@ void HookRunner::configure(const config::Configuration &configuration) {
   if (!changed) return;
   for (auto &[key, connected] : connections_) {
     commands_.stop(connected.command);
-    connected.command = start_for_connection(connected.client);
+    connected.command = start_for_connection(connected.prefix);
   }
   if (run_on_connect_.empty()) connections_.clear();
 }
@@ -46,8 +46,9 @@ void HookRunner::configure(const config::Configuration &configuration) {
 void HookRunner::run(const paths::RunCommand &command) {
   hooks::CommandSpec spec;
   spec.hook = name_of(command.hook);
-  spec.prefix = command.hook == paths::Hook::OnRead ? fmt::format("[RTSP] [session {}]", command.log_id)
-                                                    : fmt::format("[path {}]", command.path);
+  spec.prefix = command.hook == paths::Hook::OnRead
+                    ? fmt::format("[{}] [session {}]", command.tls ? "RTSPS" : "RTSP", command.log_id)
+                    : fmt::format("[path {}]", command.path);
   spec.command = command.rule.command;
   spec.variables = hooks::hook_variables(command.path, rtsp_port_, command.groups);
   spec.restart = command.rule.restart;
@@ -61,11 +62,11 @@ void HookRunner::end(paths::CommandNumber number) {
   of_paths_.erase(found);
 }
 
-hooks::CommandId HookRunner::start_for_connection(const std::string &client) {
+hooks::CommandId HookRunner::start_for_connection(const std::string &prefix) {
   if (run_on_connect_.empty()) return hooks::CommandId::None;
   hooks::CommandSpec spec;
   spec.hook = "runOnConnect";
-  spec.prefix = fmt::format("[RTSP] [conn {}]", client);
+  spec.prefix = prefix;
   spec.command = run_on_connect_;
   spec.variables = hooks::hook_variables("", rtsp_port_, {});
   spec.restart = run_on_connect_restart_;
@@ -82,7 +83,8 @@ void HookRunner::on_connected(uint16_t slot, const control::Connected &connected
     connections_.insert(std::move(node));
     return;
   }
-  connections_[{slot, connected.connection}] = {connected.client, start_for_connection(connected.client)};
+  std::string prefix = fmt::format("[{}] [conn {}]", connected.tls ? "RTSPS" : "RTSP", connected.client);
+  connections_[{slot, connected.connection}] = {prefix, start_for_connection(prefix)};
 }
 
 void HookRunner::on_closed(uint16_t slot, uint64_t connection) {

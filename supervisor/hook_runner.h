@@ -37,13 +37,13 @@ public:
 private:
   using ConnectionKey = std::pair<uint16_t, uint64_t>; // slot, connection
   struct Connected {
-    std::string client;
+    std::string prefix; // of its log lines
     hooks::CommandId command = hooks::CommandId::None;
   };
 
   void on_command_exited(hooks::CommandId, int) override {} // told in the log, started again by its spec
   void on_commands_idle() override { listener_.on_hooks_idle(); }
-  hooks::CommandId start_for_connection(const std::string &client);
+  hooks::CommandId start_for_connection(const std::string &prefix);
 
   Listener &listener_;
   hooks::Commands commands_;

@@ -40,7 +40,8 @@ std::string listeners_text(const config::Configuration &configuration) {
 } // namespace
 
 Workers::Workers(loop::Loop &loop, processes::Reaper &reaper, Listener &listener)
-    : loop_(loop), reaper_(reaper), listener_(listener), sweep_(loop, sweep_listener_), sweep_listener_(*this) {}
+    : loop_(loop), reaper_(reaper), listener_(listener), sweep_(loop, sweep_listener_), sweep_listener_(*this),
+      certificate_(loop, "RTSPS", *this) {}
 
 Result<std::unique_ptr<Workers>> Workers::create(loop::Loop &loop, processes::Reaper &reaper, Listener &listener) {
   std::unique_ptr<Workers> workers(new Workers(loop, reaper, listener));
@@ -73,20 +74,17 @@ Result<Workers::Opened> Workers::open(const config::Configuration &next) {
   return opened;
 }
 
-// Names are looked up again only when they are others.
 Result<void> Workers::open_listeners(const config::Configuration &next, Opened &opened) const {
-  bool known = count_ > 0 && next.rtsp_address == configuration_.rtsp_address;
-  opened.tcp_address = known ? tcp_address_ : TRY(resolve(next.rtsp_address));
-  opened.tcp_changed = count_ == 0 || !same_address(opened.tcp_address, tcp_address_);
-  size_t missing = opened.slots;
-  if (!opened.tcp_changed) {
-    size_t there = 0;
-    for (const Worker &worker : workers_) there += worker.listeners.size();
-    missing -= std::min(missing, there);
-  } else if (count_ == 0 || opened.tcp_address.port() != tcp_address_.port()) {
-    TRY(check_unused(opened.tcp_address, SOCK_STREAM)); // else the port is ours
-  }
-  for (size_t i = 0; i < missing; i++) opened.tcp.push_back(TRY(loop::listen_tcp(opened.tcp_address)));
+  using config::Encryption;
+  std::string plain = next.encryption == Encryption::Strict ? "" : next.rtsp_address;
+  std::string tls = next.encryption == Encryption::No ? "" : next.rtsps_address;
+  opened.plain = TRY(plain_listeners_.open(plain, opened.slots));
+  opened.tls = TRY(tls_listeners_.open(tls, opened.slots));
+  ServerCertificate::Files files{next.server_cert, next.server_key};
+  if (opened.tls.text.empty() || certificate_.uses(files)) return {};
+  auto loaded = ServerCertificate::load(files);
+  if (!loaded) return Error{"RTSPS: " + loaded.error().message};
+  opened.certificate = std::move(*loaded);
   return {};
 }
 
@@ -113,20 +111,13 @@ Result<void> Workers::open_bases(const config::Configuration &next, Opened &open
 }
 
 void Workers::apply(Opened opened, const config::Configuration &next) {
-  bool opens = opened.slots > 0 && (opened.tcp_changed || opened.udp_changed);
-  if (count_ > 0 && (opened.slots == 0 || opens)) log(LogLevel::Info, "[RTSP] listener is closing");
+  bool rtsp_changes = opened.plain.changed || opened.udp_changed, rtsps_changes = opened.tls.changed;
+  if (rtsp_changes && plain_listeners_.is_open()) log(LogLevel::Info, "[RTSP] listener is closing");
+  if (rtsps_changes && tls_listeners_.is_open()) log(LogLevel::Info, "[RTSPS] listener is closing");
   configuration_ = next;
   serving_ = true;
-  if (opened.tcp_changed || opened.slots == 0)
-    for (Worker &worker : workers_) worker.listeners.clear();
-  if (opened.slots > 0 && opened.tcp_changed) tcp_address_ = opened.tcp_address;
-  if (opened.udp_changed || opened.slots == 0) {
-    udp_bases_ = std::move(opened.udp_bases);
-    rtp_address_ = opened.rtp_address;
-    rtcp_address_ = opened.rtcp_address;
-  }
   count_ = opened.slots;
-  share_listeners(opened);
+  apply_listeners(opened);
   for (uint16_t i = 0; i < kMaxSlots; i++) {
     Worker &worker = workers_[i];
     if (i >= count_) {
@@ -142,30 +133,32 @@ void Workers::apply(Opened opened, const config::Configuration &next) {
     if (worker.draining) worker.draining = !worker.slot->stay();
     if (worker.draining) continue; // too late; on_slot_closed() starts it anew
     control::Settings message;
-    std::vector<int> descriptors = sockets_of(i, message.listeners, message.udp_bases);
+    std::vector<int> descriptors = sockets_of(i, message);
     message.settings = settings();
+    if (message.tls_listeners > 0) send(i, certificate_.message());
     send(i, message, descriptors);
   }
-  if (opens) log(LogLevel::Info, "[RTSP] listener opened on {}", listeners_text(next));
+  if (rtsp_changes && plain_listeners_.is_open())
+    log(LogLevel::Info, "[RTSP] listener opened on {}", listeners_text(next));
+  if (rtsps_changes && tls_listeners_.is_open())
+    log(LogLevel::Info, "[RTSPS] listener opened on {} (TCP)", next.rtsps_address);
 }
 
-// Each slot that stays has a listener, and those of the others go to slots that stay: who waits in one is served.
-void Workers::share_listeners(Opened &opened) {
-  std::vector<Fd> spare = std::move(opened.tcp);
-  for (size_t i = 0; i < kMaxSlots; i++) {
-    auto &listeners = workers_[i].listeners;
-    for (size_t keep = i < count_ ? 1 : 0; listeners.size() > keep; listeners.pop_back())
-      spare.push_back(std::move(listeners.back()));
-  }
-  for (size_t i = 0; i < count_ && !spare.empty(); i++) {
-    if (!workers_[i].listeners.empty()) continue;
-    workers_[i].listeners.push_back(std::move(spare.back()));
-    spare.pop_back();
-  }
-  for (size_t i = 0; !spare.empty() && count_ > 0; i++) {
-    workers_[i % count_].listeners.push_back(std::move(spare.back()));
-    spare.pop_back();
-  }
+void Workers::apply_listeners(Opened &opened) {
+  plain_listeners_.apply(std::move(opened.plain), count_);
+  tls_listeners_.apply(std::move(opened.tls), count_);
+  if (opened.certificate) certificate_.use(std::move(*opened.certificate));
+  if (!tls_listeners_.is_open()) certificate_.forget();
+  if (!opened.udp_changed && count_ > 0) return;
+  udp_bases_ = std::move(opened.udp_bases);
+  rtp_address_ = opened.rtp_address;
+  rtcp_address_ = opened.rtcp_address;
+}
+
+// Workers that have not begun to serve get it when they do.
+void Workers::on_certificate_changed() {
+  for (uint16_t i = 0; i < count_; i++)
+    if (!workers_[i].draining) send(i, certificate_.message());
 }
 
 void Workers::give_up(uint16_t index) {
@@ -197,14 +190,16 @@ control::WorkerSettings Workers::settings() const {
   return settings;
 }
 
-std::vector<int> Workers::sockets_of(uint16_t index, uint16_t &listeners, uint16_t &bases) const {
+// Of a Welcome or Settings, whose counts are set.
+template <class M> std::vector<int> Workers::sockets_of(uint16_t index, M &message) const {
   std::vector<int> descriptors;
-  const std::vector<Fd> &own = workers_[index].listeners;
-  for (size_t i = 0; i < std::min<size_t>(own.size(), kMaxSlots / 2); i++) descriptors.push_back(own[i].get());
-  listeners = static_cast<uint16_t>(descriptors.size());
+  for (const SlotListeners *listeners : {&plain_listeners_, &tls_listeners_})
+    for (const Fd &fd : listeners->of(index)) descriptors.push_back(fd.get());
+  message.listeners = static_cast<uint16_t>(descriptors.size());
+  message.tls_listeners = static_cast<uint16_t>(tls_listeners_.of(index).size());
   if (index == 0)
     for (const Fd &base : udp_bases_) descriptors.push_back(base.get());
-  bases = static_cast<uint16_t>(descriptors.size() - listeners);
+  message.udp_bases = static_cast<uint16_t>(descriptors.size() - message.listeners);
   return descriptors;
 }
 
@@ -217,11 +212,12 @@ void Workers::on_worker_hello(processes::Slot &slot) {
   welcome.slot = index;
   welcome.doorbells = kMaxSlots;
   welcome.settings = settings();
-  std::vector<int> sockets = sockets_of(index, welcome.listeners, welcome.udp_bases);
+  std::vector<int> sockets = sockets_of(index, welcome);
   std::vector<int> descriptors{slot.session_table(), doorbell_board_.get()};
   descriptors.insert(descriptors.end(), sockets.begin(), sockets.end());
   for (const Fd &doorbell : doorbells_) descriptors.push_back(doorbell.get());
   slot.send(welcome, descriptors);
+  if (welcome.tls_listeners > 0) slot.send(certificate_.message());
   listener_.on_worker_ready(index);
 }
 
@@ -270,7 +266,8 @@ void Workers::send(uint16_t slot, const control::Message &message, std::span<con
 }
 
 void Workers::shut_down(bool kill) {
-  if (count_ > 0 && !stopping_) log(LogLevel::Info, "[RTSP] listener is closing");
+  if (plain_listeners_.is_open() && !stopping_) log(LogLevel::Info, "[RTSP] listener is closing");
+  if (tls_listeners_.is_open() && !stopping_) log(LogLevel::Info, "[RTSPS] listener is closing");
   stopping_ = true;
   for (Worker &worker : workers_)
     if (worker.slot) worker.slot->shut_down(kill);

@@ -10,14 +10,17 @@
 #include "supervisor/config/configuration.h"
 #include "supervisor/processes/log_limit.h"
 #include "supervisor/processes/slot.h"
+#include "supervisor/server_certificate.h"
+#include "supervisor/slot_listeners.h"
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace sluice {
 
-class Workers : processes::Slot::Listener {
+class Workers : processes::Slot::Listener, ServerCertificate::Listener {
 public:
   struct Listener {
     virtual ~Listener() = default;
@@ -32,9 +35,10 @@ public:
   // What a configuration needs beyond what there is.
   struct Opened {
     size_t slots = 0;
-    bool tcp_changed = false, udp_changed = false;
-    std::vector<Fd> tcp; // for slots without a listener, or for all
-    loop::SocketAddress tcp_address, rtp_address, rtcp_address;
+    SlotListeners::Opened plain, tls;
+    std::optional<ServerCertificate::Loaded> certificate; // another than there is
+    bool udp_changed = false;
+    loop::SocketAddress rtp_address, rtcp_address;
     std::vector<Fd> udp_bases;
     std::vector<std::unique_ptr<processes::Slot>> fresh; // by index, where there is none yet
   };
@@ -53,7 +57,6 @@ private:
 
   struct Worker {
     std::unique_ptr<processes::Slot> slot; // null: no such slot now
-    std::vector<Fd> listeners;             // its own, and those of slots that were given up
     processes::LogLimit log_limit;
     bool draining = false;
   };
@@ -65,12 +68,14 @@ private:
   void on_worker_gone(processes::Slot &slot, const std::string &how) override;
   void on_slot_closed(processes::Slot &slot) override;
 
+  void on_certificate_changed() override;
+
   Result<void> open_listeners(const config::Configuration &next, Opened &opened) const;
   Result<void> open_bases(const config::Configuration &next, Opened &opened) const;
   void give_up(uint16_t index);
-  void share_listeners(Opened &opened);
+  void apply_listeners(Opened &opened);
   control::WorkerSettings settings() const;
-  std::vector<int> sockets_of(uint16_t index, uint16_t &listeners, uint16_t &bases) const;
+  template <class M> std::vector<int> sockets_of(uint16_t index, M &message) const;
   void print(Worker &worker, const control::LogLine &line);
   void close_if_all_left();
 
@@ -91,7 +96,9 @@ private:
   config::Configuration configuration_;
   bool serving_ = false; // apply() was called
   size_t count_ = 0;
-  loop::SocketAddress tcp_address_, rtp_address_, rtcp_address_;
+  SlotListeners plain_listeners_, tls_listeners_;
+  ServerCertificate certificate_; // of the latter
+  loop::SocketAddress rtp_address_, rtcp_address_;
   std::vector<Fd> udp_bases_; // of rtpAddress and rtcpAddress; drained by slot 0
   bool stopping_ = false;
 };

@@ -45,11 +45,9 @@ std::optional<std::string_view> behind(std::string_view route, std::string_view 
   return route.substr(prefix.size());
 }
 
-void add_client(cJSON *list, uint32_t id) {
-  cJSON *item = cJSON_CreateObject();
-  cJSON_AddStringToObject(item, "type", "rtspSession");
-  cJSON_AddStringToObject(item, "id", std::to_string(id).c_str());
-  cJSON_AddItemToArray(list, item);
+void describe(const paths::PathInfo::Client &client, cJSON *item) {
+  cJSON_AddStringToObject(item, "type", client.tls ? "rtspsSession" : "rtspSession");
+  cJSON_AddStringToObject(item, "id", std::to_string(client.log_id).c_str());
 }
 
 } // namespace
@@ -143,17 +141,19 @@ std::string Api::paths_json() const {
       cJSON_AddNullToObject(item, "source");
     } else {
       using Source = paths::PathInfo::Source;
-      const char *type = path.source == Source::Redirect ? "redirect"
-                         : path.source == Source::Pulled ? "rtspSource"
-                                                         : "rtspSession";
       cJSON *source = cJSON_AddObjectToObject(item, "source");
-      cJSON_AddStringToObject(source, "type", type);
       if (path.source == Source::Session)
-        cJSON_AddStringToObject(source, "id", std::to_string(path.publisher_log_id).c_str());
+        describe(path.publisher, source);
+      else
+        cJSON_AddStringToObject(source, "type", path.source == Source::Redirect ? "redirect" : "rtspSource");
     }
     cJSON_AddBoolToObject(item, "sourceReady", path.ready);
     cJSON *readers = cJSON_AddArrayToObject(item, "readers");
-    for (uint32_t reader : path.reader_log_ids) add_client(readers, reader);
+    for (const paths::PathInfo::Client &reader : path.readers) {
+      cJSON *client = cJSON_CreateObject();
+      describe(reader, client);
+      cJSON_AddItemToArray(readers, client);
+    }
   }
   return to_text(json);
 }

@@ -39,7 +39,8 @@ std::vector<std::string_view> common_expressions(const Configuration &configurat
 
 bool ReloadPlan::concerns_workers() const {
   using enum Change;
-  for (Change change : {WorkerSetting, ConnectHook, RtspSlots, RtspListener, UdpListener})
+  for (Change change :
+       {WorkerSetting, ConnectHook, RtspSlots, RtspListener, RtspsListener, RtspsCertificate, UdpListener})
     if (changes.contains(change)) return true;
   return false;
 }

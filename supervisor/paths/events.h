@@ -113,6 +113,7 @@ struct RunCommand {
   Hook hook = Hook::OnInit;
   std::string path;
   uint32_t log_id = 0; // of the session, with OnRead
+  bool tls = false;    // likewise
   CommandRule rule;
   std::vector<std::string> groups;
 };
@@ -134,9 +135,14 @@ struct PathInfo {
   enum class Source : uint8_t { None, Session, Pulled, Redirect };
   std::string name, entry;
   Source source = Source::None;
-  uint32_t publisher_log_id = 0; // of Source::Session; 0 while it is awaited
+  struct Client {
+    uint32_t log_id = 0;
+    bool tls = false;
+    bool operator==(const Client &) const = default;
+  };
+  Client publisher; // of Source::Session; log_id 0 while it is awaited
   bool ready = false;
-  std::vector<uint32_t> reader_log_ids;
+  std::vector<Client> readers;
 };
 
 } // namespace sluice::paths

@@ -238,7 +238,7 @@ void Paths::change_rules(NamedPath &named, PathRules rules) {
   for (SessionId reader : stream->readers) {
     Session &session = sessions_.at(reader);
     end(session.read_command);
-    if (session.playing) run(session.read_command, Hook::OnRead, named, path.rules.on_read, session.log_id);
+    if (session.playing) run(session.read_command, Hook::OnRead, named, path.rules.on_read, &session);
   }
 }
 
@@ -254,10 +254,11 @@ void Paths::change_stream_settings(const Path &path, const PathRules &before) {
 
 // --- commands ---
 
-void Paths::run(CommandNumber &running, Hook hook, NamedPath &path, const CommandRule &rule, uint32_t log_id) {
+void Paths::run(CommandNumber &running, Hook hook, NamedPath &path, const CommandRule &rule, const Session *reader) {
   if (rule.command.empty()) return;
   running = next_command_++;
-  effects_.push_back(RunCommand{running, hook, path.first, log_id, rule, path.second.rules.groups});
+  effects_.push_back(RunCommand{running, hook, path.first, reader != nullptr ? reader->log_id : 0,
+                                reader != nullptr && reader->tls, rule, path.second.rules.groups});
 }
 
 void Paths::end(CommandNumber &running) {
@@ -268,6 +269,10 @@ void Paths::end(CommandNumber &running) {
 std::vector<PathInfo> Paths::list() const {
   std::vector<PathInfo> infos;
   infos.reserve(paths_.size());
+  auto client = [&](SessionId id) {
+    const Session &session = sessions_.at(id);
+    return PathInfo::Client{session.log_id, session.tls};
+  };
   for (const auto &[name, path] : paths_) {
     PathInfo info;
     info.name = name;
@@ -277,9 +282,9 @@ std::vector<PathInfo> Paths::list() const {
     if (path.stream != 0) {
       const Stream &stream = streams_.at(path.stream);
       if (path.rules.source == SourceKind::Publisher) info.source = PathInfo::Source::Session;
-      if (stream.publisher != 0) info.publisher_log_id = sessions_.at(stream.publisher).log_id;
+      if (stream.publisher != 0) info.publisher = client(stream.publisher);
       info.ready = stream.ready;
-      for (SessionId reader : stream.readers) info.reader_log_ids.push_back(sessions_.at(reader).log_id);
+      for (SessionId reader : stream.readers) info.readers.push_back(client(reader));
     }
     infos.push_back(std::move(info));
   }

@@ -118,7 +118,7 @@ void Paths::open_stream(NamedPath &path, SlotIndex slot, const control::Publish 
   stream.announced = stream.description = publish.description;
   streams_.emplace(id, std::move(stream));
   path.second.stream = id;
-  add_session(publish.session, {slot, Role::Publishing, id, publish.log_id});
+  add_session(publish.session, {slot, Role::Publishing, id, publish.log_id, publish.tls});
   const PathRules &rules = path.second.rules;
   effects_.push_back(OpenStream{slot, publish.request, publish.session, 0, id, path.first, publish.description,
                                 rules.write_coalesce, rules.write_merge, rules.absolute_time, false});
@@ -131,7 +131,7 @@ void Paths::continue_stream(NamedPath &path, SlotIndex slot, const control::Publ
   stream.publisher = publish.session;
   stream.slot = slot;
   set_deadline(stream.return_deadline, std::nullopt);
-  add_session(publish.session, {slot, Role::Publishing, id, publish.log_id});
+  add_session(publish.session, {slot, Role::Publishing, id, publish.log_id, publish.tls});
   const PathRules &rules = path.second.rules;
   effects_.push_back(OpenStream{slot, publish.request, publish.session, 0, id, path.first, publish.description,
                                 rules.write_coalesce, rules.write_merge, rules.absolute_time, true});
@@ -163,7 +163,7 @@ void Paths::on(SlotIndex slot, const control::Read &read) {
   if (known != sessions_.end() && (known->second.role != Role::Reading || known->second.stream != path->second.stream ||
                                    known->second.slot != slot))
     return refuse(slot, read.request, control::Refusal::BadRequest, kSessionInUse);
-  Held reader{slot, read.request, read.session, read.log_id};
+  Held reader{slot, read.request, read.session, read.log_id, read.tls};
   const Stream *stream = stream_of(path->second);
   if (stream != nullptr && stream->readable()) return grant_read(*path, reader);
   if (path->second.rules.on_demand_at_all()) return hold(*path, reader);
@@ -180,7 +180,7 @@ void Paths::grant_read(NamedPath &path, const Held &reader) {
   if (known == sessions_.end()) {
     if (is_full(reader.slot))
       return refuse(reader.slot, reader.request, control::Refusal::Unavailable, kTooManySessions);
-    add_session(reader.session, {reader.slot, Role::Reading, id, reader.log_id});
+    add_session(reader.session, {reader.slot, Role::Reading, id, reader.log_id, reader.tls});
     stream.readers.insert(reader.session);
     if (stream.readers_by_slot[reader.slot]++ == 0) effects_.push_back(Subscribe{id, reader.slot});
   }
@@ -197,8 +197,7 @@ void Paths::on(SlotIndex slot, const control::Playing &playing) {
   Session &session = found->second;
   session.playing = true;
   NamedPath &path = path_of(streams_.at(session.stream));
-  if (session.read_command == 0)
-    run(session.read_command, Hook::OnRead, path, path.second.rules.on_read, session.log_id);
+  if (session.read_command == 0) run(session.read_command, Hook::OnRead, path, path.second.rules.on_read, &session);
 }
 
 void Paths::on(SlotIndex slot, const control::ReaderPaused &paused) {

@@ -50,6 +50,7 @@ private:
     Role role = Role::Reading;
     StreamId stream = 0;
     uint32_t log_id = 0;
+    bool tls = false;
     bool playing = false;
     CommandNumber read_command = 0;
   };
@@ -73,6 +74,7 @@ private:
     RequestId request = 0;
     SessionId session = 0; // 0: a DESCRIBE
     uint32_t log_id = 0;
+    bool tls = false;
   };
   enum class Demand : uint8_t { Initial, Waiting, Ready, Closing };
   struct Path {
@@ -135,7 +137,8 @@ private:
   void change_rules(NamedPath &path, PathRules rules);
   void change_stream_settings(const Path &path, const PathRules &before);
   void set_deadline(std::optional<Nanoseconds> &deadline, std::optional<Nanoseconds> value);
-  void run(CommandNumber &running, Hook hook, NamedPath &path, const CommandRule &rule, uint32_t log_id = 0);
+  void run(CommandNumber &running, Hook hook, NamedPath &path, const CommandRule &rule,
+           const Session *reader = nullptr);
   void end(CommandNumber &running);
 
   // path_sources.cpp

@@ -262,6 +262,7 @@ void Server::on_settings(control::Settings message, std::vector<Fd> &fds) {
   for (Fd &fd : fds)
     (parts_.listeners.size() < message.listeners ? parts_.listeners : parts_.udp_bases).push_back(std::move(fd));
   draining_ = false;
+  if (message.tls_listeners == 0) tls_.reset(); // a key that nobody needs
   listen();
 }
 
@@ -277,6 +278,7 @@ void Server::drain() {
   parts_.welcome.tls_listeners = 0;
   parts_.udp_bases.clear();
   udp_base_fds_.clear();
+  tls_.reset();
   draining_ = true;
 }
 

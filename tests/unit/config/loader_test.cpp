@@ -377,10 +377,10 @@ TEST(LoadErrors, AreBounded) {
 TEST(NotBuilt, IsRefusedByName) {
   EXPECT_THAT(errors("pprof: yes"), ElementsAre("f.yml:1: pprof: not supported yet; expected the default, no"));
   for (const char *text :
-       {"metrics: yes", "pprof: yes", "encryption: optional", "logDestinations: [file]",
-        "logDestinations: [stdout, syslog]", "logFormat: json", "crashDirectory: /var/crash", "protocols: [multicast]",
-        "protocols: [udp, multicast]", "readerStart: keyframe", "hlsVariant: fmp4", "hlsAlwaysRemux: yes",
-        "hlsSegmentCount: 9", "hlsAllowOrigin: x", "hlsWorkers: 2", "rtmpWorkers: 2", "rtmpEncryption: strict"}) {
+       {"metrics: yes", "pprof: yes", "logDestinations: [file]", "logDestinations: [stdout, syslog]", "logFormat: json",
+        "crashDirectory: /var/crash", "protocols: [multicast]", "protocols: [udp, multicast]", "readerStart: keyframe",
+        "hlsVariant: fmp4", "hlsAlwaysRemux: yes", "hlsSegmentCount: 9", "hlsAllowOrigin: x", "hlsWorkers: 2",
+        "rtmpWorkers: 2", "rtmpEncryption: strict"}) {
     std::string name(text, std::string_view(text).find(':'));
     EXPECT_THAT(errors(text), ElementsAre(HasSubstr("f.yml:1: " + name + ": not supported yet;"))) << text;
   }

@@ -55,7 +55,7 @@ TEST_F(PathSourcesTest, KeepsReadersAndTheCommandWhileItReconnects) {
   reload(), source_up(1), read(kReader), play(kReader);
   EXPECT_THAT(source_down(1), ElementsAre(logged("ERR: reason")));
   EXPECT_FALSE(info().ready);
-  EXPECT_THAT(info().reader_log_ids, ElementsAre(log_id(kReader)));
+  EXPECT_EQ(info().readers.size(), 1U);
   EXPECT_THAT(describe(), ElementsAre("0: described 1")) << "it will be back soon";
   EXPECT_THAT(read(kOther), ElementsAre("subscribe 1", "grant 1"));
   pass(kSourcePause);
@@ -74,7 +74,7 @@ TEST_F(PathSourcesTest, DropsReadersWhenItDoesNotReturn) {
   reload(), source_up(1), read(kReader), source_down(1);
   pass(kSourcePause);
   for (SourceId source = 2; source < 7; source++) source_down(source), pass(kSourcePause);
-  EXPECT_EQ(info().reader_log_ids.size(), 0U);
+  EXPECT_EQ(info().readers.size(), 0U);
   EXPECT_THAT(describe(), ElementsAre("0: refused 1 no one is publishing to path 'a'"));
   EXPECT_THAT(source_up(7), ElementsAre("open 2 for a", logged("ready"), "run 2 on ready: ready"));
 }

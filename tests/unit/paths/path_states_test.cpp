@@ -252,9 +252,9 @@ TEST_F(PathStatesTest, ListsPathsWithTheirPublishersAndReaders) {
   EXPECT_EQ(list[0].name, "a");
   EXPECT_EQ(list[0].entry, "all");
   EXPECT_EQ(list[0].source, PathInfo::Source::Session);
-  EXPECT_EQ(list[0].publisher_log_id, log_id(kPublisher));
+  EXPECT_EQ(list[0].publisher.log_id, log_id(kPublisher));
   EXPECT_TRUE(list[0].ready);
-  EXPECT_THAT(list[0].reader_log_ids, ElementsAre(log_id(kOther)));
+  EXPECT_THAT(list[0].readers, ElementsAre(PathInfo::Client{log_id(kOther), false}));
   EXPECT_EQ(list[1].name, "idle");
   EXPECT_EQ(list[1].source, PathInfo::Source::None);
 }
