@@ -32,7 +32,8 @@ using Key = std::unique_ptr<EVP_PKEY, FreeWith<EVP_PKEY, EVP_PKEY_free>>;
 using Memory = std::unique_ptr<BIO, FreeWith<BIO, BIO_free_all>>;
 
 Memory memory_of(std::string_view text) {
-  Memory memory(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+  const char *data = text.empty() ? "" : text.data(); // null is no memory to OpenSSL
+  Memory memory(BIO_new_mem_buf(data, static_cast<int>(text.size())));
   CHECK(memory != nullptr);
   return memory;
 }

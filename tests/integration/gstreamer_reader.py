@@ -24,7 +24,7 @@ def main(url, protocols, output, *media):
     chains = dict(argument.split("=", 1) for argument in media)
     tails = " ".join(f"identity name={kind} ! {chain} ! {QUEUE} ! file." for kind, chain in chains.items())
     pipeline = Gst.parse_launch(
-        f"rtspsrc name=source location={url} protocols={protocols} latency=500 udp-buffer-size=2000000 "
+        f"rtspsrc name=source location={url} protocols={protocols} latency=500 udp-buffer-size=2000000 tls-validation-flags=0 "
         f"matroskamux name=file streamable=true ! filesink buffer-mode=unbuffered location={output} {tails}"
     )
     loop, lock, status = GLib.MainLoop(), threading.Lock(), []

@@ -173,15 +173,17 @@ class Server:
     """The executable with a configuration of its own, in a folder of its own. Use as a context manager or let
     TestCase.server make it."""
 
-    def __init__(self, configuration=None, environment=None):
+    def __init__(self, configuration=None, environment=None, files=None):
         self.folder = Path(tempfile.mkdtemp(prefix="sluice-test-"))
         self.folder.chmod(0o755)
         self.log_path = self.folder / "log"
         self.ports = Ports()
-        self.rtsp_port, self.rtp_port = self.ports.base + 2, self.ports.base + 4
-        self.api_port = self.ports.base + 6
+        self.rtsp_port, self.rtp_port, self.rtsps_port, self.api_port = (self.ports.base + n for n in (2, 4, 6, 7))
+        for name, text in (files or {}).items():
+            (self.folder / name).write_text(text)
         self.configuration = {
             "rtspAddress": f":{self.rtsp_port}",
+            "rtspsAddress": f":{self.rtsps_port}",
             "rtpAddress": f":{self.rtp_port}",
             "rtcpAddress": f":{self.rtp_port + 1}",
             "apiAddress": f"127.0.0.1:{self.api_port}",
@@ -262,7 +264,8 @@ class Server:
         """Which slot serves the connection from this port of the client."""
 
         def find():
-            inodes = {inode for local, remote, inode in _connections() if local == self.rtsp_port and remote == port}
+            served = (self.rtsp_port, self.rtsps_port)
+            inodes = {inode for local, remote, inode in _connections() if local in served and remote == port}
             for slot, pid in self.workers().items():
                 if inodes & _socket_inodes(pid):
                     return (slot,)
@@ -274,7 +277,7 @@ class Server:
         """Which slot serves the RTSP connection of this process or its children; None as long as there is none."""
         inodes = set().union(*(_socket_inodes(one) for one in [pid, *descendants(pid)]))
         for local, remote, inode in _connections():
-            if remote == self.rtsp_port and inode in inodes:
+            if remote in (self.rtsp_port, self.rtsps_port) and inode in inodes:
                 try:
                     return self.slot_of_client_port(local, 2)
                 except AssertionError:

@@ -8,11 +8,17 @@ from rtsp import Client, Source, expect, payload_number, rtp_sequence
 
 
 class SlowReaders(TestCase):
+    def start_server(self, configuration):
+        return self.server(configuration)
+
+    def reader(self, server):
+        return Client(server, receive_buffer=65536)
+
     def check(self, channel, tracks=1):
         """Reads in bursts with pauses while 8 MB go by, through a ring of 1 MB."""
-        server = self.server({"rtspWorkers": 2, "ringMaxSize": "1M", "writeTimeout": "20s"})
+        server = self.start_server({"rtspWorkers": 2, "ringMaxSize": "1M", "writeTimeout": "20s"})
         publisher, source = Client(server).publish("cam", tracks=tracks), Source()
-        slow = Client(server, receive_buffer=65536)
+        slow = self.reader(server)
         self.addCleanup(publisher.close)
         self.addCleanup(slow.close)
         expect(slow.setup("cam", 0, f"RTP/AVP/TCP;unicast;interleaved={channel}-{channel + 1}"), 200)

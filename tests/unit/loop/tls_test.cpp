@@ -338,6 +338,13 @@ TEST(TlsClient, SaysWhatIsWrongWithWhatItShallTrust) {
 
 // --- what a server shows ---
 
+TEST(TlsServer, TakesNothingForNothing) {
+  TestIdentity one = make_identity();
+  EXPECT_FALSE(TlsServerContext::create({}, one.key, {}).has_value());
+  EXPECT_FALSE(TlsServerContext::create(one.certificate, {}, {}).has_value());
+  EXPECT_FALSE(TlsClientContext::trusting({}).has_value());
+}
+
 TEST(TlsServer, SaysWhatIsWrongWithItsFiles) {
   TestIdentity one = make_identity(), other = make_identity();
   struct Case {
