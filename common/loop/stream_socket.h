@@ -22,6 +22,8 @@ class TlsSession;
 
 class StreamSocket {
 public:
+  static constexpr size_t kLargestTlsWrite = 64 * 1024;
+
   explicit StreamSocket(int fd); // plain
   static StreamSocket accept_tls(int fd, const TlsServerContext &context);
   // `host`: name or address that the certificate must be for, unless its fingerprint is expected.
@@ -32,7 +34,7 @@ public:
 
   // Bytes moved; empty: none now, poll for it. 0 bytes read: the peer's end. Errors: "read: reason", "write: reason",
   // "TLS: reason". With TLS what was written counts as moved once it is encrypted, and is kept if need be; as long as
-  // some is kept, nothing more is taken. At most 64 KB are taken at once.
+  // some is kept, nothing more is taken. At most largest_write() are taken at once.
   Result<std::optional<size_t>> read(MutableBytes into);
   Result<std::optional<size_t>> write(Bytes bytes);
   Result<std::optional<size_t>> write(std::span<const iovec> parts);
@@ -42,6 +44,7 @@ public:
   void shutdown();
 
   int fd() const { return fd_; }
+  size_t largest_write() const { return tls_ != nullptr ? kLargestTlsWrite : SIZE_MAX; }
   bool is_tls() const { return tls_ != nullptr; }
   bool handshaking() const;
   bool wants_write() const; // something is kept

@@ -1,6 +1,7 @@
 #include "common/loop/tls_session.h"
 
 #include "common/base/check.h"
+#include "common/loop/stream_socket.h"
 
 #include <arpa/inet.h>
 #include <openssl/bio.h>
@@ -17,6 +18,7 @@
 namespace sluice::loop {
 namespace {
 
+static_assert(TlsSession::kMaxWriteBytes == StreamSocket::kLargestTlsWrite);
 constexpr size_t kRecordBytes = 16 * 1024; // plain bytes of a record, at most
 constexpr size_t kRecordOverhead = 256;    // header, padding, tag; of any cipher
 constexpr size_t kMaxRecords = TlsSession::kMaxWriteBytes / kRecordBytes;

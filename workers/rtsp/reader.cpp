@@ -97,7 +97,24 @@ Reader::Progress Reader::close(const char *reason) {
   return Progress::Closed;
 }
 
-Reader::Progress Reader::send_whole(const ring::Span &span) {
+// Whole entries, as far as they are within so many bytes; the span itself if the first one is not.
+ring::Span Reader::front_of(const ring::Span &span, size_t most) const {
+  if (span.bytes.size() <= most) return span;
+  ring::Span front = span;
+  front.end = span.first;
+  for (size_t bytes = 0; front.end < span.end; front.end++) {
+    auto entry = generation_->reader().entry(front.end);
+    if (!entry) break; // overtaken; who sends it finds out
+    bytes = entry->position + entry->length - span.begin_position;
+    if (bytes > most) break;
+    front.bytes = span.bytes.first(bytes);
+    front.end_position = entry->position + entry->length;
+  }
+  return front.end == span.first ? span : front;
+}
+
+Reader::Progress Reader::send_whole(const ring::Span &whole) {
+  const ring::Span span = front_of(whole, connection_->socket().largest_write());
   auto written = connection_->socket().write(span.bytes);
   if (!written) {
     connection_->close(written.error().message);

@@ -32,7 +32,8 @@ private:
   static constexpr size_t kMaxParts = 128; // of one sendmsg
 
   Progress serve_span(const ring::Span &span);
-  Progress send_whole(const ring::Span &span);
+  ring::Span front_of(const ring::Span &span, size_t most) const;
+  Progress send_whole(const ring::Span &whole);
   Progress send_parts(const ring::Span &span);
   Progress send_datagrams(const ring::Span &span);
   void send_batch(const DatagramPlan &plan, const DatagramBatch &batch);

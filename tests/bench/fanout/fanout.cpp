@@ -57,6 +57,7 @@ Result<double> growth_per_reader(Result<uint64_t> before, Result<uint64_t> after
 }
 
 Result<void> add_to(Sink &sink, const Reader &reader) {
+  if (reader.client.tls() != nullptr) return sink.add_tls(reader.client.socket(), reader.client.tls());
   if (reader.udp.empty()) return sink.add_tcp(reader.client.fd(), true);
   TRY(sink.add_uncounted(reader.client.fd(), true));
   for (const UdpPair &pair : reader.udp) {
@@ -96,7 +97,7 @@ Result<uint64_t> settled_size(Sink &sink, const Server &server) {
 }
 
 Result<ServerFanout> measure_server(const Paths &paths, Transport transport, size_t readers, const Replay &expected) {
-  Server server = TRY(start_server(paths));
+  Server server = TRY(start_server(paths, transport == Transport::kTls));
   Publisher publisher = TRY(publish_with_ffmpeg(paths, server));
   Sink sink = TRY(Sink::create());
   std::vector<Reader> connected;
@@ -104,15 +105,16 @@ Result<ServerFanout> measure_server(const Paths &paths, Transport transport, siz
     for (size_t i = first; i < connected.size(); i++) {
       TRY(play(connected[i]));
       TRY(add_to(sink, connected[i]));
+      if (transport == Transport::kTls) sink.run_until(0); // the others have media by now
     }
     return {};
   };
-  connected.push_back(TRY(set_up_reader(server.port, publisher.path, transport)));
+  connected.push_back(TRY(set_up_reader(server.port_of(transport), publisher.path, transport)));
   TRY(begin(0));
   auto pss_of_one = settled_size(sink, server);
   // All are set up before any plays: the server is not busy yet and answers at once.
   while (connected.size() < readers) {
-    connected.push_back(TRY(set_up_reader(server.port, publisher.path, transport)));
+    connected.push_back(TRY(set_up_reader(server.port_of(transport), publisher.path, transport)));
     sink.run_until(0);
   }
   TRY(begin(1));
@@ -120,21 +122,39 @@ Result<ServerFanout> measure_server(const Paths &paths, Transport transport, siz
   measured.window =
       measure(sink, server.process.pid(), publisher.process.pid(), monotonic_now() + kWarmUp, expected.length);
   measured.window.expected_bytes = static_cast<double>(expected.bytes) * static_cast<double>(readers);
+  if (const SSL *tls = connected[0].client.tls()) measured.window.cipher = cipher_of(*tls);
   measured.pss_per_reader = growth_per_reader(pss_of_one, proportional_set_size(server.process.pid()), readers - 1);
   if (!server.process.running()) return Error{"the server ended, see " + paths.work + "/server.log"};
   return measured;
 }
 
-Result<Window> measure_plain_loop(Transport transport, size_t readers, Replay &replay) {
-  bool tcp = transport == Transport::kTcp;
-  LoopSockets sockets = TRY(tcp ? tcp_sockets(readers) : udp_sockets(readers, replay.sockets));
+Result<LoopSockets> loop_sockets(const Paths &paths, Transport transport, size_t readers, const Replay &replay) {
+  switch (transport) {
+  case Transport::kTcp:
+    return tcp_sockets(readers);
+  case Transport::kTls:
+    return tls_sockets(readers, paths.work + "/server");
+  case Transport::kUdp:
+    break;
+  }
+  return udp_sockets(readers, replay.sockets);
+}
+
+Result<Window> measure_plain_loop(const Paths &paths, Transport transport, size_t readers, Replay &replay) {
+  LoopSockets sockets = TRY(loop_sockets(paths, transport, readers, replay));
   Sink sink = TRY(Sink::create());
-  for (const Fd &receiver : sockets.receivers)
-    TRY(tcp ? sink.add_tcp(receiver.get(), false) : sink.add_udp(receiver.get()));
+  for (size_t i = 0; i < sockets.receivers.size(); i++) {
+    const Fd &receiver = sockets.receivers[i];
+    if (transport == Transport::kTls)
+      TRY(sink.add_tls(receiver, sockets.tls[i].client.get()));
+    else
+      TRY(transport == Transport::kTcp ? sink.add_tcp(receiver.get(), false) : sink.add_udp(receiver.get()));
+  }
   Nanoseconds start = monotonic_now() + kLoopStart;
-  Child loop = TRY(start_plain_loop(replay, sockets.senders, start, kLoopLead));
+  Child loop = TRY(start_plain_loop(replay, sockets, start, kLoopLead));
   Window window = measure(sink, loop.pid(), std::nullopt, start + kLoopLead, replay.length);
   window.expected_bytes = static_cast<double>(replay.bytes) * static_cast<double>(readers);
+  if (!sockets.tls.empty()) window.cipher = cipher_of(*sockets.tls[0].client);
   if (!loop.running()) return Error{"the plain loop ended"};
   return window;
 }

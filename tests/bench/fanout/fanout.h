@@ -19,6 +19,7 @@ struct Window {
   bool processes_changed = false; // one ended or appeared: CPU seconds are missing
   SinkTotals received;
   double expected_bytes = 0;
+  std::string cipher; // of TLS
 
   double cpu_per_gigabyte() const { return sender_cpu / (static_cast<double>(received.bytes) / 1e9); }
 };
@@ -37,6 +38,6 @@ struct ServerFanout {
 Result<SingleReader> measure_single_reader(const Paths &paths, Nanoseconds length);
 // `readers` is 2 at the least.
 Result<ServerFanout> measure_server(const Paths &paths, Transport transport, size_t readers, const Replay &expected);
-Result<Window> measure_plain_loop(Transport transport, size_t readers, Replay &replay);
+Result<Window> measure_plain_loop(const Paths &paths, Transport transport, size_t readers, Replay &replay);
 
 } // namespace sluice::fanout

@@ -17,8 +17,13 @@ struct Options {
   unsigned seconds = 10;
   std::vector<size_t> readers{200, 1000};
   std::vector<std::string> parts{"fanout", "latency", "idle"};
+  std::vector<std::string> transports{"tcp", "udp", "tls"};
 
   bool has(const std::string &part) const { return std::find(parts.begin(), parts.end(), part) != parts.end(); }
+  bool wants(Transport transport) const {
+    const char *name = transport == Transport::kTcp ? "tcp" : transport == Transport::kUdp ? "udp" : "tls";
+    return std::find(transports.begin(), transports.end(), name) != transports.end();
+  }
   Nanoseconds length() const { return seconds * kSecond; }
 };
 
@@ -33,8 +38,8 @@ bool run_fanout_of(const Options &options, Transport transport, Replay &replay, 
   bool complete = true;
   for (size_t readers : options.readers) {
     auto server = measure_server(options.paths, transport, readers, replay);
-    auto loop = measure_plain_loop(transport, readers, replay);
-    std::string what = fmt::format("{} readers over {}", readers, transport == Transport::kTcp ? "TCP" : "UDP");
+    auto loop = measure_plain_loop(options.paths, transport, readers, replay);
+    std::string what = fmt::format("{} readers, {}", readers, name_of(transport));
     if (!server) print_failure("server, " + what, server.error());
     if (!loop) print_failure("plain loop, " + what, loop.error());
     complete = complete && server && loop;
@@ -50,8 +55,9 @@ bool run_fanout(const Options &options, const Recording &recording) {
   print_fanout_columns();
   bool complete = true;
   std::vector<MemoryLine> memory;
-  for (Transport transport : {Transport::kTcp, Transport::kUdp}) {
-    auto replay = transport == Transport::kTcp ? tcp_replay(recording) : udp_replay(recording);
+  for (Transport transport : {Transport::kTcp, Transport::kUdp, Transport::kTls}) {
+    if (!options.wants(transport)) continue;
+    auto replay = transport == Transport::kUdp ? udp_replay(recording) : tcp_replay(recording);
     if (replay)
       complete = run_fanout_of(options, transport, *replay, memory) && complete;
     else
@@ -119,12 +125,15 @@ int main(int argc, char **argv) try {
   app.add_option("--only", options.parts, "what to measure: fanout, latency, idle")
       ->delimiter(',')
       ->check(CLI::IsMember({"fanout", "latency", "idle"}));
+  app.add_option("--transports", options.transports, "fan-out over which: tcp, udp, tls")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"tcp", "udp", "tls"}));
   CLI11_PARSE(app, argc, argv);
 
   raise_descriptor_limit();
   pin_to_core(kClientCore);
   constexpr unsigned kOverheadSeconds = 30; // of one measurement: start, warm-up, connecting, stop
-  unsigned measurements = static_cast<unsigned>(4 * options.readers.size() + 4);
+  unsigned measurements = static_cast<unsigned>(6 * options.readers.size() + 4);
   bound_lifetime(measurements * (options.seconds + kOverheadSeconds));
   return run(options);
 } catch (const std::exception &error) {

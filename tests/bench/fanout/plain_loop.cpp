@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
+#include <openssl/ssl.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -41,7 +42,12 @@ void send_run(int fd, uint8_t *data, const Span &span) {
   sendmsg(fd, &message, MSG_NOSIGNAL);
 }
 
-void send_round(Replay &replay, const Round &round, const std::vector<Fd> &senders) {
+void send_round(Replay &replay, const Round &round, const LoopSockets &sockets) {
+  for (const TlsPair &reader : sockets.tls)
+    for (const Span &span : round.spans)
+      SSL_write(reader.server.get(), replay.buffer.data() + span.offset, static_cast<int>(span.size));
+  if (!sockets.tls.empty()) return;
+  const std::vector<Fd> &senders = sockets.senders;
   for (size_t reader = 0; reader < senders.size(); reader += replay.sockets)
     for (const Span &span : round.spans) {
       uint8_t *data = replay.buffer.data() + span.offset;
@@ -53,7 +59,7 @@ void send_round(Replay &replay, const Round &round, const std::vector<Fd> &sende
     }
 }
 
-void send_for_ever(Replay &replay, const std::vector<Fd> &senders, Nanoseconds start, Nanoseconds lead) {
+void send_for_ever(Replay &replay, const LoopSockets &sockets, Nanoseconds start, Nanoseconds lead) {
   std::array<uint16_t, 128> next_sequence{}; // by track; a channel number has 8 bits
   size_t index = 0;
   while (index < replay.rounds.size() && replay.rounds[index].due < replay.length - lead) index++;
@@ -63,7 +69,7 @@ void send_for_ever(Replay &replay, const std::vector<Fd> &senders, Nanoseconds s
       sleep_until(base + round.due);
       for (const SequenceField &field : round.sequences)
         store_be16(replay.buffer.data() + field.offset, next_sequence[field.track]++);
-      send_round(replay, round, senders);
+      send_round(replay, round, sockets);
     }
 }
 
@@ -85,6 +91,13 @@ Result<LoopSockets> tcp_sockets(size_t readers) {
   return sockets;
 }
 
+Result<LoopSockets> tls_sockets(size_t readers, const std::string &identity) {
+  LoopSockets sockets = TRY(tcp_sockets(readers));
+  for (size_t i = 0; i < readers; i++)
+    sockets.tls.push_back(TRY(tls_pair(sockets.senders[i], sockets.receivers[i], identity)));
+  return sockets;
+}
+
 Result<LoopSockets> udp_sockets(size_t readers, size_t sockets_per_reader) {
   LoopSockets sockets;
   for (size_t i = 0; i < readers * sockets_per_reader; i++) {
@@ -95,8 +108,8 @@ Result<LoopSockets> udp_sockets(size_t readers, size_t sockets_per_reader) {
   return sockets;
 }
 
-Result<Child> start_plain_loop(Replay &replay, const std::vector<Fd> &senders, Nanoseconds start, Nanoseconds lead) {
-  return Child::fork(kServerCore, [&] { send_for_ever(replay, senders, start, lead); });
+Result<Child> start_plain_loop(Replay &replay, const LoopSockets &sockets, Nanoseconds start, Nanoseconds lead) {
+  return Child::fork(kServerCore, [&] { send_for_ever(replay, sockets, start, lead); });
 }
 
 } // namespace sluice::fanout

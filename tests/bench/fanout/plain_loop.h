@@ -4,6 +4,7 @@
 
 #include "tests/bench/fanout/process.h"
 #include "tests/bench/fanout/recording.h"
+#include "tests/bench/fanout/tls.h"
 
 namespace sluice::fanout {
 
@@ -11,12 +12,14 @@ namespace sluice::fanout {
 struct LoopSockets {
   std::vector<Fd> senders;
   std::vector<Fd> receivers;
+  std::vector<TlsPair> tls; // of each reader, or none
 };
 
 Result<LoopSockets> tcp_sockets(size_t readers);
+Result<LoopSockets> tls_sockets(size_t readers, const std::string &identity);
 Result<LoopSockets> udp_sockets(size_t readers, size_t sockets_per_reader);
 
 // The replay begins at `start`, at its end first for `lead` so that the window after it is a whole one.
-Result<Child> start_plain_loop(Replay &replay, const std::vector<Fd> &senders, Nanoseconds start, Nanoseconds lead);
+Result<Child> start_plain_loop(Replay &replay, const LoopSockets &sockets, Nanoseconds start, Nanoseconds lead);
 
 } // namespace sluice::fanout

@@ -8,6 +8,7 @@ namespace sluice::fanout {
 
 void print_heading(const std::string &heading);
 void print_fanout_columns();
+const char *name_of(Transport transport);
 // One line for the server (with the ratio) and one for the plain loop beside it.
 void print_fanout(Transport transport, size_t readers, const ServerFanout &server, const Window &loop);
 void print_memory(Transport transport, size_t readers, const ServerFanout &server);

@@ -1,6 +1,7 @@
 #include "tests/bench/fanout/rtsp_client.h"
 
 #include <fmt/format.h>
+#include <openssl/ssl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -66,8 +67,11 @@ Result<std::vector<MediaTrack>> tracks_of(const Reply &described, const std::str
 
 } // namespace
 
-Result<RtspClient> RtspClient::open(uint16_t port, const std::string &path) {
-  return RtspClient(TRY(tcp_connect(port)), fmt::format("rtsp://127.0.0.1:{}/{}", port, path));
+Result<RtspClient> RtspClient::open(uint16_t port, const std::string &path, bool over_tls) {
+  Fd fd = TRY(tcp_connect(port));
+  Tls tls = over_tls ? TRY(tls_connect(fd)) : nullptr;
+  return RtspClient(std::move(fd), std::move(tls),
+                    fmt::format("{}://127.0.0.1:{}/{}", over_tls ? "rtsps" : "rtsp", port, path));
 }
 
 Result<void> RtspClient::send(const std::string &method, const std::string &url, const Headers &headers,
@@ -77,6 +81,10 @@ Result<void> RtspClient::send(const std::string &method, const std::string &url,
   for (const auto &[name, value] : headers) text += fmt::format("{}: {}\r\n", name, value);
   if (!body.empty()) text += fmt::format("Content-Length: {}\r\n", body.size());
   text += "\r\n" + body;
+  if (tls_ != nullptr) {
+    if (SSL_write(tls_.get(), text.data(), static_cast<int>(text.size())) > 0) return {};
+    return Error{tls_error("SSL_write")};
+  }
   if (::send(fd_.get(), text.data(), text.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(text.size()))
     return os_error("send of " + method);
   return {};
@@ -101,7 +109,8 @@ Result<Reply> RtspClient::receive() {
   Reply reply;
   while (wanted == 0 || text.size() < wanted) {
     char chunk[4096];
-    ssize_t got = recv(fd_.get(), chunk, sizeof(chunk), 0);
+    ssize_t got =
+        tls_ != nullptr ? SSL_read(tls_.get(), chunk, sizeof(chunk)) : recv(fd_.get(), chunk, sizeof(chunk), 0);
     if (got == 0) return Error{"the server closed the connection"};
     if (got < 0) return os_error("recv of a reply");
     text.append(chunk, static_cast<size_t>(got));
@@ -123,7 +132,7 @@ Result<Reply> RtspClient::receive() {
 }
 
 Result<Reader> set_up_reader(uint16_t port, const std::string &path, Transport transport) {
-  RtspClient client = TRY(RtspClient::open(port, path));
+  RtspClient client = TRY(RtspClient::open(port, path, transport == Transport::kTls));
   Reply described = TRY(client.succeed("DESCRIBE", client.url(), {{"Accept", "application/sdp"}}));
   std::vector<MediaTrack> tracks = TRY(tracks_of(described, client.url()));
   std::vector<UdpPair> udp;
@@ -139,7 +148,11 @@ Result<Reader> set_up_reader(uint16_t port, const std::string &path, Transport t
 }
 
 Result<void> play(Reader &reader) {
-  return reader.client.send("PLAY", reader.client.url(), {{"Range", "npt=0.000-"}});
+  TRY(reader.client.send("PLAY", reader.client.url(), {{"Range", "npt=0.000-"}}));
+  if (reader.client.tls() == nullptr) return {};
+  Reply reply = TRY(reader.client.receive()); // a record of its own
+  if (reply.status != 200) return Error{fmt::format("PLAY answered {}", reply.status)};
+  return {};
 }
 
 } // namespace sluice::fanout

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "tests/bench/fanout/socket.h"
+#include "tests/bench/fanout/tls.h"
 
 #include <map>
 #include <string>
@@ -18,9 +19,11 @@ struct Reply {
 
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
+enum class Transport { kTcp, kUdp, kTls };
+
 class RtspClient {
 public:
-  static Result<RtspClient> open(uint16_t port, const std::string &path);
+  static Result<RtspClient> open(uint16_t port, const std::string &path, bool over_tls = false);
 
   // The reply, whatever its status.
   Result<Reply> request(const std::string &method, const std::string &url, const Headers &headers = {},
@@ -33,13 +36,16 @@ public:
                     const std::string &body = {});
 
   const std::string &url() const { return url_; }
+  const Fd &socket() const { return fd_; }
   int fd() const { return fd_.get(); }
-
-private:
-  RtspClient(Fd fd, std::string url) : fd_(std::move(fd)), url_(std::move(url)) {}
+  SSL *tls() const { return tls_.get(); } // null: plain
   Result<Reply> receive();
 
+private:
+  RtspClient(Fd fd, Tls tls, std::string url) : fd_(std::move(fd)), tls_(std::move(tls)), url_(std::move(url)) {}
+
   Fd fd_;
+  Tls tls_;
   std::string url_;
   std::string session_;
   int sequence_ = 0;
@@ -57,10 +63,8 @@ struct Reader {
   std::vector<UdpPair> udp;
 };
 
-enum class Transport { kTcp, kUdp };
-
 Result<Reader> set_up_reader(uint16_t port, const std::string &path, Transport transport);
-// Sends PLAY; the reply comes before the media.
+// Sends PLAY; the reply comes before the media, and is taken here if it is encrypted.
 Result<void> play(Reader &reader);
 
 } // namespace sluice::fanout

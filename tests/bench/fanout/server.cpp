@@ -15,7 +15,7 @@ constexpr Nanoseconds kPublisherStart = 10 * kSecond;
 constexpr useconds_t kPollInterval_us = 50'000;
 
 // `tests/bench` may be repeated while the last run's ports are in TIME_WAIT, so each start has its own.
-Result<std::string> write_configuration(const Paths &paths, uint16_t port) {
+Result<std::string> write_configuration(const Paths &paths, uint16_t port, uint16_t tls_port) {
   uint16_t rtp_port = TRY(udp_pair()).rtp_port;
   std::string file = paths.work + "/sluice.yml";
   std::ofstream out(file);
@@ -29,6 +29,10 @@ Result<std::string> write_configuration(const Paths &paths, uint16_t port) {
                      "paths:\n"
                      "  all:\n",
                      port, rtp_port, rtp_port + 1);
+  if (tls_port != 0)
+    out << fmt::format(
+        "encryption: optional\nrtspsAddress: 127.0.0.1:{}\nserverCert: {}/server.crt\nserverKey: {}/server.key\n",
+        tls_port, paths.work, paths.work);
   out.close();
   if (!out) return os_error(file);
   return file;
@@ -36,14 +40,15 @@ Result<std::string> write_configuration(const Paths &paths, uint16_t port) {
 
 } // namespace
 
-Result<Server> start_server(const Paths &paths) {
+Result<Server> start_server(const Paths &paths, bool tls) {
   uint16_t port = TRY(free_tcp_port());
-  std::string configuration = TRY(write_configuration(paths, port));
+  uint16_t tls_port = tls ? TRY(free_tcp_port()) : uint16_t{0};
+  std::string configuration = TRY(write_configuration(paths, port, tls_port));
   std::string log = paths.work + "/server.log";
   Child process = TRY(Child::execute({paths.server, configuration}, kServerCore, log));
   for (Nanoseconds end = monotonic_now() + kServerStart; monotonic_now() < end; usleep(kPollInterval_us)) {
     if (!process.running()) return Error{"the server ended at its start, see " + log};
-    if (tcp_connect(port)) return Server{std::move(process), port};
+    if (tcp_connect(port)) return Server{std::move(process), port, tls_port};
   }
   return Error{"the server does not accept connections, see " + log};
 }

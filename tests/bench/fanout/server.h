@@ -9,16 +9,20 @@ namespace sluice::fanout {
 struct Paths {
   std::string server; // executable
   std::string media;  // what FFmpeg publishes
-  std::string work;   // directory for the configuration and logs
+  std::string work;   // directory for the configuration and logs; of RTSPS: server.crt and server.key
 };
 
 struct Server {
   Child process;
   uint16_t port;
+  uint16_t tls_port; // 0: none
+
+  uint16_t port_of(Transport transport) const { return transport == Transport::kTls ? tls_port : port; }
 };
 
-// rtspWorkers: 1, one RTSP listener, UDP and TCP. Waits until it accepts connections, at most 5 s.
-Result<Server> start_server(const Paths &paths);
+// rtspWorkers: 1, one RTSP listener, UDP and TCP; with `tls` one of RTSPS, too. Waits until it accepts connections, at
+// most 5 s.
+Result<Server> start_server(const Paths &paths, bool tls = false);
 
 struct Publisher {
   Child process;

@@ -1,5 +1,9 @@
 #include "tests/bench/fanout/sink.h"
 
+#include "tests/bench/fanout/tls.h"
+
+#include <openssl/bio.h>
+#include <openssl/ssl.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -24,6 +28,12 @@ Result<Sink> Sink::create() {
 Result<void> Sink::add_tcp(int fd, bool expects_reply) {
   Kind kind = streams_++ % kCheckedOneIn == 0 ? Kind::kParsed : Kind::kDiscarded;
   return add({fd, kind, expects_reply});
+}
+
+Result<void> Sink::add_tls(const Fd &socket, SSL *tls) {
+  bool parsed = streams_++ % kCheckedOneIn == 0;
+  if (parsed) TRY(set_blocking(socket, false));
+  return add({socket.get(), parsed ? Kind::kParsedTls : Kind::kDiscarded, false, tls});
 }
 
 Result<void> Sink::add_udp(int rtp_fd) {
@@ -60,6 +70,8 @@ void Sink::receive(Receiver &receiver) {
   case Kind::kParsed:
   case Kind::kUncountedStream:
     return receive_stream(receiver);
+  case Kind::kParsedTls:
+    return receive_records(receiver);
   case Kind::kUdp:
   case Kind::kUncountedDatagrams:
     return receive_datagrams(receiver);
@@ -76,7 +88,21 @@ void Sink::receive_stream(Receiver &receiver) {
   Bytes received = discards ? Bytes() : Bytes(scrap_).first(static_cast<size_t>(got));
   if (std::exchange(receiver.expects_reply, false) && !as_text(received).starts_with(kSuccess)) return drop(receiver);
   if (receiver.kind != Kind::kUncountedStream) bytes_ += static_cast<uint64_t>(got);
-  if (receiver.kind != Kind::kParsed) return;
+  if (receiver.kind == Kind::kParsed) parse(receiver, received);
+}
+
+void Sink::receive_records(Receiver &receiver) {
+  uint64_t before = BIO_number_read(SSL_get_rbio(receiver.tls));
+  int got = 1;
+  while (got > 0) {
+    got = SSL_read(receiver.tls, scrap_.data(), static_cast<int>(scrap_.size()));
+    if (got > 0) parse(receiver, Bytes(scrap_).first(static_cast<size_t>(got)));
+  }
+  bytes_ += BIO_number_read(SSL_get_rbio(receiver.tls)) - before;
+  if (SSL_get_error(receiver.tls, got) != SSL_ERROR_WANT_READ) drop(receiver);
+}
+
+void Sink::parse(Receiver &receiver, Bytes received) {
   bool intact = receiver.parser.feed(received, [&](uint8_t channel, Bytes packet) {
     size_t track = channel / size_t{2};
     if (channel % 2 == 0 && track < std::size(receiver.tracks)) receiver.tracks[track].on_packet(packet);

@@ -7,6 +7,8 @@
 #include "tests/bench/fanout/interleaved.h"
 #include "tests/bench/fanout/socket.h"
 
+#include <openssl/types.h>
+
 #include <memory>
 #include <vector>
 
@@ -26,6 +28,8 @@ public:
 
   // The descriptors must stay open while the sink runs. `expects_reply`: that of PLAY comes first.
   Result<void> add_tcp(int fd, bool expects_reply);
+  // The bytes of records count; `tls` must stay, too. Its socket becomes non-blocking if it is read in full.
+  Result<void> add_tls(const Fd &socket, SSL *tls);
   Result<void> add_udp(int rtp_fd);
   // A connection or socket whose bytes do not count; a reply other than 200 breaks its reader.
   Result<void> add_uncounted(int fd, bool stream);
@@ -35,11 +39,12 @@ public:
   SinkTotals totals() const;
 
 private:
-  enum class Kind { kDiscarded, kParsed, kUdp, kUncountedStream, kUncountedDatagrams };
+  enum class Kind { kDiscarded, kParsed, kParsedTls, kUdp, kUncountedStream, kUncountedDatagrams };
   struct Receiver {
     int fd;
     Kind kind;
     bool expects_reply = false;
+    SSL *tls = nullptr;
     InterleavedParser parser{};
     SequenceCheck tracks[4]{}; // as many as a reader sets up at most
   };
@@ -48,6 +53,8 @@ private:
   Result<void> add(Receiver receiver);
   void receive(Receiver &receiver);
   void receive_stream(Receiver &receiver);
+  void receive_records(Receiver &receiver);
+  void parse(Receiver &receiver, Bytes received);
   void receive_datagrams(Receiver &receiver);
   void drop(Receiver &receiver);
 
