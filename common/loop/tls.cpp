@@ -152,6 +152,7 @@ TlsContextPointer make_context(const SSL_METHOD *method) {
   // The peer's end without close_notify is an end like any: RTSP knows how long its messages are.
   SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
   SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS);
+  SSL_CTX_clear_mode(context.get(), SSL_MODE_AUTO_RETRY); // else key updates in a row keep one read() busy
   SSL_CTX_set_read_ahead(context.get(), 1);
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
   return context;

@@ -73,6 +73,7 @@ struct TlsSession::Callbacks {
     if (count == 0) {
       session.ended_ = true;
     } else if (errno == EAGAIN || errno == EINTR) {
+      session.dry_ = true;
       BIO_set_retry_read(bio);
     } else {
       session.receive_error_ = errno;
@@ -239,7 +240,8 @@ Result<bool> TlsSession::establish() {
 
 Result<std::optional<size_t>> TlsSession::read(MutableBytes into) {
   if (failed_) return Error{"TLS: failed before"};
-  unread_ = false;
+  if (established_ && into.empty()) return std::nullopt;
+  unread_ = dry_ = false;
   if (!kept_.empty()) TRY(flush());
   if (!TRY(establish()) || into.empty()) return std::nullopt;
   ERR_clear_error();
@@ -257,7 +259,8 @@ Result<std::optional<size_t>> TlsSession::read(MutableBytes into) {
   }
   TRY(std::move(delivered));
   if (state == SSL_ERROR_ZERO_RETURN) return 0;
-  if (stuck_ && kept_.empty()) stuck_ = false, unread_ = true;
+  unread_ = !dry_; // a message of the protocol itself was dealt with
+  if (kept_.empty()) stuck_ = false;
   return std::nullopt;
 }
 

@@ -59,6 +59,7 @@ private:
   bool established_ = false;
   bool unread_ = false; // OpenSSL may have bytes for the next read()
   bool stuck_ = false;  // it can't go on before what is kept has left
+  bool dry_ = false;    // nothing is in the socket either
   bool failed_ = false;
   bool ended_ = false;    // the peer's bytes have
   int receive_error_ = 0; // errno of the last failed receive
