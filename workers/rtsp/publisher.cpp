@@ -42,11 +42,24 @@ Publisher::Publisher(Server &server, Listener &listener, control::PublishGranted
   tracks_.resize(description_.tracks.size());
   has_video_ = std::any_of(description_.tracks.begin(), description_.tracks.end(),
                            [](const media::Track &track) { return track.kind == media::MediaKind::Video; });
+  if (granted_.continues) continue_tracks();
+}
+
+void Publisher::continue_tracks() {
+  auto newest = writer_.newest_media();
+  for (size_t i = 0; i < tracks_.size(); i++) {
+    ring::TrackState state = writer_.track_state(i);
+    if (!state.has_traffic) continue;
+    Nanoseconds last_arrival = newest ? newest->arrival_ns : server_.event_loop().now();
+    tracks_[i].continuation.emplace(from_ring(state), description_.tracks[i].clock_rate, last_arrival);
+  }
+  if (auto set = writer_.set_description(description_); !set)
+    log(LogLevel::Warn, "[RTSP] the description of a stream can't be renewed: {}", set.error().message);
 }
 
 Publisher::~Publisher() {
   if (recording_) stop();
-  writer_.end();
+  if (ends_ring_) writer_.end();
   wake_readers();
 }
 
@@ -94,22 +107,26 @@ void Publisher::on_packet(Bytes packet, const rtp::PacketFacts &facts) {
   if (facts.random_access && (video || !has_video_)) flags |= ring::kRandomAccess;
   if (flush) flags |= ring::kFlush;
   flush_staged_ = flush_staged_ || flush;
-  append({.track = current_track_,
-          .flags = flags,
-          .pts_ns = facts.pts_ns,
-          .dts_ns = facts.dts_ns,
-          .arrival_ns = facts.arrival_ns},
-         packet);
-  tracks_[current_track_].touched = true;
+  ring::EntryMeta meta{.track = current_track_,
+                       .flags = flags,
+                       .pts_ns = facts.pts_ns,
+                       .dts_ns = facts.dts_ns,
+                       .arrival_ns = facts.arrival_ns};
+  TrackInput &track = tracks_[current_track_];
+  track.touched = true;
+  if (!track.continuation) return append(meta, packet);
+  auto header = track.continuation->header(packet, facts.arrival_ns);
+  append(meta, header, packet.subspan(header.size()));
 }
 
-void Publisher::append(ring::EntryMeta meta, Bytes packet) {
+void Publisher::append(ring::EntryMeta meta, Bytes packet, Bytes rest) {
   last_arrival_ns_ = meta.arrival_ns = std::max(meta.arrival_ns, last_arrival_ns_); // tracks are reordered apart
-  if (writer_.append(meta, packet)) return;
+  if (writer_.append(meta, packet, rest)) return;
   writer_.commit(input_position_); // the batch was half a ring
   news_ = true;
   wake_readers();
-  if (!writer_.append(meta, packet)) log(LogLevel::Error, "[RTSP] packet of {} bytes fits no ring", packet.size());
+  if (!writer_.append(meta, packet, rest))
+    log(LogLevel::Error, "[RTSP] packet of {} bytes fits no ring", packet.size() + rest.size());
 }
 
 void Publisher::commit(uint64_t input_position, Nanoseconds now) {
@@ -224,6 +241,7 @@ void Publisher::on_second(Nanoseconds now) {
 
 rtp::SenderState Publisher::sender_state(size_t track) const {
   rtp::SenderState state = tracks_[track].receiver->sender_state();
+  if (const auto &continuation = tracks_[track].continuation) state = continuation->state(state);
   state.has_publisher_clock = state.has_publisher_clock && granted_.absolute_time;
   return state;
 }

@@ -4,6 +4,7 @@
 
 #include "common/base/fd.h"
 #include "common/loop/loop.h"
+#include "common/rtp/continuation.h"
 #include "common/rtp/track_receiver.h"
 #include "ipc/control/messages.h"
 #include "ipc/ring/ring_writer.h"
@@ -37,6 +38,8 @@ public:
   void start(bool over_udp); // RECORD
   void stop();               // PAUSE, or the end
   bool recording() const { return recording_; }
+  // When it goes the ring stays as it is, for whoever continues it.
+  void leave_ring_open() { ends_ring_ = false; }
 
   // Error: malformed; ends the connection over TCP, is ignored over UDP.
   Result<void> on_rtp(uint32_t track, Bytes packet, Nanoseconds now, Nanoseconds wall);
@@ -63,7 +66,8 @@ private:
 
   struct TrackInput {
     std::unique_ptr<rtp::TrackReceiver> receiver;
-    bool touched = false; // since the last commit
+    std::optional<rtp::Continuation> continuation; // of what a former publisher sent to the readers that are there
+    bool touched = false;                          // since the last commit
   };
 
   Publisher(Server &server, Listener &listener, control::PublishGranted granted, shm::Mapping mapping,
@@ -71,7 +75,8 @@ private:
 
   void on_packet(Bytes rtp_packet, const rtp::PacketFacts &facts) override;
   void on_timer(loop::Timer &timer) override;
-  void append(ring::EntryMeta meta, Bytes packet);
+  void continue_tracks();
+  void append(ring::EntryMeta meta, Bytes packet, Bytes rest = {});
   void wake_readers();
   void watch_deadlines(Nanoseconds now);
   void ask_for_room(Nanoseconds now);
@@ -87,6 +92,7 @@ private:
   media::StreamDescription description_;
   bool has_video_ = false;
   bool recording_ = false;
+  bool ends_ring_ = true;
   std::vector<TrackInput> tracks_;
   uint8_t current_track_ = 0; // during a call of a receiver
   bool flush_staged_ = false;

@@ -70,6 +70,10 @@ void Server::note_blame(const Session *session) {
   allocator_.table().header().blame_session.store(session != nullptr ? session->id() : 0, std::memory_order_relaxed);
 }
 
+void Server::note_blame(const shm::SessionRecord &record) {
+  allocator_.table().header().blame_session.store(record.id, std::memory_order_relaxed);
+}
+
 // --- connections ---
 
 void Server::on_poll(int fd, int) {
@@ -158,14 +162,19 @@ uint32_t Server::new_wire_id() {
   }
 }
 
+uint32_t Server::identify(shm::SessionRecord &record) {
+  uint32_t wire_id = new_wire_id();
+  // The upper half tells the sessions of one wire id apart: ids are never reused.
+  record.id = next_session_++ << 32 | wire_id;
+  record.log_id = static_cast<uint32_t>(100'000'000 + secure_random() % 899'999'999);
+  return wire_id;
+}
+
 Session *Server::create_session(Connection &connection) {
   if (sessions_.size() >= settings().max_sessions) return nullptr;
   shm::SessionRecord *record = allocator_.take_session();
   if (record == nullptr) return nullptr;
-  uint32_t wire_id = new_wire_id();
-  // The upper half tells the sessions of one wire id apart: ids are never reused.
-  record->id = next_session_++ << 32 | wire_id;
-  record->log_id = static_cast<uint32_t>(100'000'000 + secure_random() % 899'999'999);
+  uint32_t wire_id = identify(*record);
   for (shm::MediaSocket &socket : record->sockets) socket.fd = -1;
   auto local = loop::SocketAddress::local_of(connection.fd());
   auto session = std::make_unique<Session>(*this, *record, local ? *local : loop::SocketAddress(), connection);
@@ -186,6 +195,7 @@ control::RequestId Server::ask(Connection &connection) {
 }
 
 void Server::answer(control::RequestId request, control::Received &received) {
+  if (sources_.answer(request, received)) return;
   auto found = asked_.find(request);
   if (found == asked_.end()) return;
   Connection *connection = find_connection(found->second);
@@ -211,6 +221,10 @@ void Server::on_message(control::Received &received) {
           if (Publisher *publisher = find_publisher(message.stream)) publisher->keep_ring();
         } else if constexpr (std::is_same_v<T, control::StreamSettings>) {
           if (Publisher *publisher = find_publisher(message.stream)) publisher->change_settings(message);
+        } else if constexpr (std::is_same_v<T, control::StartSource>) {
+          sources_.start(message, fds);
+        } else if constexpr (std::is_same_v<T, control::StopSource>) {
+          sources_.stop(message);
         } else if constexpr (std::is_same_v<T, control::Drain>) {
           drain();
         } else if constexpr (std::is_same_v<T, control::StreamEnded>) {
@@ -269,7 +283,7 @@ void Server::on_settings(control::Settings message, std::vector<Fd> &fds) {
 Publisher *Server::find_publisher(control::StreamId stream) {
   for (auto &[id, session] : sessions_)
     if (session->publisher() != nullptr && session->publisher()->stream() == stream) return session->publisher();
-  return nullptr;
+  return sources_.find_publisher(stream);
 }
 
 void Server::drain() {
@@ -279,6 +293,7 @@ void Server::drain() {
   parts_.udp_bases.clear();
   udp_base_fds_.clear();
   tls_.reset();
+  sources_.fail_all("the worker is given up");
   draining_ = true;
 }
 
@@ -366,6 +381,7 @@ void Server::on_turn_end() {
   retired_connections_.clear();
   retired_sessions_.clear();
   retired_streams_.clear();
+  sources_.sweep();
 }
 
 void Server::on_timer(loop::Timer &) {
@@ -378,6 +394,7 @@ void Server::on_timer(loop::Timer &) {
   for (auto &[id, connection] : connections_) connections.push_back(id);
   for (uint64_t id : connections)
     if (Connection *connection = find_connection(id)) connection->on_second(now);
+  sources_.on_second(now);
   if (std::exchange(accept_failed_, false) && accepting_)
     for (auto &poll : polls_) poll->watch(loop::Poll::kReadable);
   allocator_.give_back_idle_memory();
@@ -405,6 +422,7 @@ void Server::on_next_turn() {
 
 void Server::shut_down() {
   accepting_ = false;
+  sources_.stop_all();
   for (auto &poll : polls_) poll->watch(0);
   std::vector<uint32_t> sessions;
   for (auto &[id, session] : sessions_) sessions.push_back(id);

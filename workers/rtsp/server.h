@@ -14,6 +14,7 @@
 #include "workers/rtsp/datagram_receiver.h"
 #include "workers/rtsp/protocol/machine.h"
 #include "workers/rtsp/session.h"
+#include "workers/rtsp/sources.h"
 #include "workers/rtsp/stream.h"
 
 #include <memory>
@@ -53,7 +54,7 @@ public:
   void shut_down();       // closes all sessions and connections in order
   // Nothing is accepted any more and nobody is left.
   bool drained() const { return draining_ && empty(); }
-  bool empty() const { return connections_.empty() && sessions_.empty(); }
+  bool empty() const { return connections_.empty() && sessions_.empty() && sources_.empty(); }
 
   // --- for connections, sessions, publishers and readers ---
 
@@ -66,6 +67,7 @@ public:
   Supervisor &supervisor() { return supervisor_; }
   DatagramReceiver &datagrams() { return datagrams_; }
   void note_blame(const Session *session);
+  void note_blame(const shm::SessionRecord &record);
 
   Session *find_session(uint32_t wire_id);
   Connection *find_connection(uint64_t id);
@@ -85,6 +87,10 @@ public:
   }
   // Asks the supervisor on a connection's behalf; on_answer() of the connection gets the answer.
   control::RequestId ask(Connection &connection);
+  control::RequestId new_request() { return next_request_++; }
+  // Fresh records get ids of their own.
+  void identify(shm::ConnectionRecord &record) { record.id = next_connection_++; }
+  uint32_t identify(shm::SessionRecord &record); // the wire id in it
 
   // A stream that a session was granted; it may let go of it with leave_stream().
   Result<Stream *> enter_stream(control::StreamId id, int ring_fd);
@@ -152,6 +158,7 @@ private:
   std::vector<uint64_t> unread_; // connections that read again in the next turn
   loop::Check turn_end_;
   loop::Timer second_;
+  Sources sources_{*this};
   std::vector<uint64_t> stalled_; // connections that wait for the control channel
   size_t max_descriptors_;        // of connections and media sockets
   size_t media_sockets_ = 0;

@@ -80,7 +80,9 @@ Result<std::optional<ParsedResponse>> parse_response(Bytes input, ParseHint &hin
 
   ParsedResponse parsed;
   parsed.status = static_cast<uint16_t>((line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0'));
+  parsed.reason = trim(line.substr(3));
   parsed.headers = std::move(head->headers);
+  parsed.body.assign(head->body.begin(), head->body.end());
   parsed.consumed = head->consumed;
   return std::optional<ParsedResponse>(std::move(parsed));
 }

@@ -1,4 +1,5 @@
-// RTSP/1.0 responses (RFC 2326 section 7): written with headers sorted by name, and skipped when a client sends one.
+// RTSP/1.0 responses (RFC 2326 section 7): written with headers sorted by name; read where the peer is a server,
+// and skipped when a client sends one. A parsed response owns copies.
 #pragma once
 
 #include "workers/rtsp/protocol/head.h"
@@ -35,7 +36,9 @@ std::optional<size_t> serialise(const Response &response, MutableBytes out);
 
 struct ParsedResponse {
   uint16_t status = 0;
+  std::string reason; // "" = none
   Headers headers;
+  ByteVector body;
   size_t consumed = 0;
 };
 

@@ -1,0 +1,244 @@
+#include "workers/rtsp/source_connection.h"
+
+#include "common/base/check.h"
+#include "common/base/secret.h"
+#include "workers/rtsp/server.h"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace sluice::rtsp {
+
+SourceConnection::SourceConnection(Server &server, Listener &listener, shm::ConnectionRecord &record, Target target)
+    : server_(server), listener_(listener), record_(record), target_(std::move(target)),
+      timer_(server.event_loop(), *this), next_turn_(server.event_loop(), *this) {
+  record_.fd = -1;
+  output_.reserve(kMaxOutputBytes); // it may hold credentials: no copies are left behind
+}
+
+SourceConnection::~SourceConnection() {
+  close();
+  record_.state.store(shm::RecordState::Closing, std::memory_order_release);
+  server_.allocator().give_back(record_);
+}
+
+// --- connecting ---
+
+void SourceConnection::connect() {
+  CHECK(state_ == State::Closed);
+  next_address_ = 0;
+  try_next("no address to connect to");
+}
+
+void SourceConnection::try_next(std::string failure) {
+  while (next_address_ < target_.addresses.size()) {
+    close();
+    const loop::SocketAddress &address = target_.addresses[next_address_++];
+    auto begun = begin(address);
+    if (begun) return;
+    failure = begun.error().message;
+  }
+  disconnect(failure);
+}
+
+Result<void> SourceConnection::begin(const loop::SocketAddress &address) {
+  Fd fd(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd) return os_error("socket");
+  loop::prepare_stream_socket(fd.get());
+  if (::connect(fd.get(), address.raw(), address.length()) != 0 && errno != EINPROGRESS)
+    return os_error("connect " + address.text());
+  record_.cookie = loop::socket_cookie(fd.get());
+  record_.fd = fd.release();
+  server_.count_descriptors(1);
+  peer_ = address;
+  poll_ = std::make_unique<loop::Poll>(server_.event_loop(), record_.fd, *this);
+  poll_->watch(loop::Poll::kWritable);
+  auto share = server_.settings().read_timeout_ns / static_cast<int64_t>(target_.addresses.size());
+  timer_.start(std::max<Nanoseconds>(share, kShortestAttempt));
+  state_ = State::Connecting;
+  return {};
+}
+
+Result<void> SourceConnection::open_stream() {
+  if (target_.tls)
+    socket_ = TRY(loop::StreamSocket::connect_tls(record_.fd, *target_.tls, target_.host));
+  else
+    socket_.emplace(record_.fd);
+  return {};
+}
+
+void SourceConnection::finish_connecting() {
+  int error = 0;
+  socklen_t length = sizeof error;
+  ::getsockopt(record_.fd, SOL_SOCKET, SO_ERROR, &error, &length);
+  if (error != 0) {
+    errno = error;
+    return try_next(os_error("connect " + peer_.text()).message);
+  }
+  if (auto opened = open_stream(); !opened) return try_next(opened.error().message);
+  timer_.stop();
+  if (auto local = loop::SocketAddress::local_of(record_.fd)) local_ = *local;
+  std::string text = peer_.text();
+  std::fill(std::begin(record_.peer), std::end(record_.peer), '\0');
+  text.copy(record_.peer, sizeof record_.peer - 1);
+  state_ = State::Connected;
+  update_watch();
+  listener_.on_connected();
+}
+
+void SourceConnection::on_timer(loop::Timer &) {
+  if (state_ == State::Connecting) return try_next("connect " + peer_.text() + ": no answer");
+  update_watch(); // perhaps there is a buffer by now
+}
+
+void SourceConnection::on_next_turn() {
+  if ((state_ != State::Connected && state_ != State::Finishing) || paused_ || !socket_->has_unread()) return;
+  uint64_t generation = generation_;
+  receive();
+  if (generation == generation_) update_watch();
+}
+
+void SourceConnection::disconnect(const std::string &reason) {
+  close();
+  listener_.on_disconnected(reason);
+}
+
+void SourceConnection::close() {
+  generation_++;
+  state_ = State::Closed;
+  timer_.stop();
+  poll_.reset();
+  socket_.reset(); // before its descriptor's number can be another's
+  if (record_.fd >= 0) {
+    int fd = std::exchange(record_.fd, -1);
+    record_.cookie = 0;
+    loop::close_in_order(fd);
+    ::close(fd);
+    server_.count_descriptors(-1);
+  }
+  server_.allocator().give_back(record_.input);
+  record_.input_length = 0;
+  paused_ = false;
+  wipe(output_);
+  output_.clear();
+  output_begin_ = 0;
+}
+
+// --- input ---
+
+void SourceConnection::on_poll(int, int events) {
+  if (state_ == State::Connecting) return finish_connecting();
+  uint64_t generation = generation_;
+  if ((events & loop::Poll::kWritable) != 0) flush();
+  if (generation == generation_ && (events & loop::Poll::kReadable) != 0 && !paused_) receive();
+  if (generation == generation_) update_watch();
+}
+
+void SourceConnection::update_watch() {
+  if (!socket_) return;
+  bool writes = socket_->wants_write() || (output_pending() && !socket_->handshaking());
+  poll_->watch((paused_ ? 0 : loop::Poll::kReadable) | (writes ? loop::Poll::kWritable : 0));
+  if (!paused_ && socket_->has_unread()) next_turn_.request();
+}
+
+// Media needs a large buffer, and so does a long description.
+bool SourceConnection::make_input_room() {
+  shm::TableAllocator &allocator = server_.allocator();
+  MutableBytes buffer = allocator.table().buffer(record_.input);
+  if (record_.input_length < buffer.size()) return true;
+  shm::BufferId larger = 0;
+  if (buffer.empty()) larger = allocator.take_buffer(shm::kSmallBufferBytes);
+  if (buffer.size() == shm::kSmallBufferBytes)
+    larger = allocator.take_buffer(shm::kLargeBufferBytes, shm::TableAllocator::Claim::Reserved);
+  if (larger == 0) return false;
+  MutableBytes target = allocator.table().buffer(larger);
+  std::copy(buffer.begin(), buffer.end(), target.begin());
+  allocator.give_back(record_.input);
+  record_.input = larger;
+  return true;
+}
+
+void SourceConnection::receive() {
+  if (!make_input_room()) {
+    if (server_.allocator().table().buffer(record_.input).size() == shm::kLargeBufferBytes)
+      return disconnect("message too large");
+    constexpr Nanoseconds kRetry = 50 * kMillisecond;
+    poll_->watch(0);
+    timer_.start(kRetry);
+    return;
+  }
+  MutableBytes buffer = server_.allocator().table().buffer(record_.input);
+  auto count = socket_->read(buffer.subspan(record_.input_length));
+  if (!count) return disconnect(count.error().message);
+  if (!*count) return;
+  if (**count == 0) return disconnect("the server closed the connection");
+  record_.input_length += static_cast<uint32_t>(**count);
+  record_.received_bytes.fetch_add(**count, std::memory_order_relaxed);
+  if (state_ == State::Finishing)
+    record_.input_length = 0;
+  else
+    offer();
+}
+
+void SourceConnection::offer() {
+  uint64_t generation = generation_;
+  MutableBytes buffer = server_.allocator().table().buffer(record_.input);
+  size_t taken = listener_.on_received(buffer.first(record_.input_length));
+  if (generation != generation_) return;
+  CHECK(taken <= record_.input_length);
+  auto kept = buffer.subspan(taken, record_.input_length - taken);
+  std::copy(kept.begin(), kept.end(), buffer.begin());
+  record_.input_length = static_cast<uint32_t>(kept.size());
+  if (kept.empty()) server_.allocator().give_back(record_.input);
+}
+
+void SourceConnection::pause() {
+  paused_ = true;
+  update_watch();
+}
+
+void SourceConnection::resume() {
+  if (!std::exchange(paused_, false)) return;
+  uint64_t generation = generation_;
+  if (record_.input_length > 0) offer();
+  if (generation == generation_) update_watch();
+}
+
+// --- output ---
+
+bool SourceConnection::send(std::string &bytes) {
+  bool fits = state_ == State::Connected && output_.size() + bytes.size() <= kMaxOutputBytes;
+  bool was_idle = !output_pending();
+  if (fits) output_.insert(output_.end(), bytes.begin(), bytes.end());
+  wipe(bytes);
+  if (fits && was_idle) flush();
+  if (fits) update_watch();
+  return fits;
+}
+
+// A connection that is broken is noticed when it is read.
+void SourceConnection::flush() {
+  bool had_output = output_pending();
+  (void)socket_->flush();
+  while (output_begin_ < output_.size()) {
+    auto count = socket_->write(Bytes(output_).subspan(output_begin_));
+    if (count && !*count) return;
+    output_begin_ = count ? output_begin_ + **count : output_.size();
+  }
+  wipe(output_);
+  output_.clear();
+  output_begin_ = 0;
+  if (had_output && !output_pending()) listener_.on_all_sent();
+}
+
+void SourceConnection::finish() {
+  if (state_ != State::Connected) return close();
+  state_ = State::Finishing;
+  paused_ = false;
+  record_.input_length = 0;
+  socket_->shutdown();
+  ::shutdown(record_.fd, SHUT_WR);
+  update_watch();
+}
+
+} // namespace sluice::rtsp

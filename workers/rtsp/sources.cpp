@@ -1,0 +1,136 @@
+#include "workers/rtsp/sources.h"
+
+#include "common/base/log.h"
+#include "workers/rtsp/server.h"
+#include "workers/rtsp/source.h"
+
+#include <unistd.h>
+
+#include <array>
+
+namespace sluice::rtsp {
+namespace {
+
+constexpr size_t kMaxTrustBytes = 4 << 20; // a few hundred certificates
+
+Result<std::string> read_all(int fd) {
+  std::string text;
+  std::array<char, 64 * 1024> buffer;
+  for (;;) {
+    ssize_t count = ::pread(fd, buffer.data(), buffer.size(), static_cast<off_t>(text.size()));
+    if (count < 0) return os_error("certificates to trust");
+    if (count == 0) return text;
+    text.append(buffer.data(), static_cast<size_t>(count));
+    if (text.size() > kMaxTrustBytes) return Error{"too many certificates to trust"};
+  }
+}
+
+Result<loop::TlsClientContext> trust(const control::StartSource &message, const std::vector<Fd> &fds) {
+  if (!message.fingerprint.empty()) return loop::TlsClientContext::with_fingerprint(message.fingerprint);
+  if (fds.empty()) return Error{"no certificates to trust"};
+  return loop::TlsClientContext::trusting(TRY(read_all(fds[0].get())));
+}
+
+} // namespace
+
+Sources::Sources(Server &server) : server_(server) {}
+
+Sources::~Sources() = default;
+
+void Sources::start(const control::StartSource &message, const std::vector<Fd> &fds) {
+  if (sources_.contains(message.source)) return log(LogLevel::Error, "[RTSP] source started twice");
+  auto source = make(message, fds);
+  if (!source) {
+    server_.supervisor().send(control::SourceFailed{.source = message.source, .reason = source.error().message});
+    return;
+  }
+  Source &added = **source;
+  sources_.emplace(message.source, std::move(*source));
+  added.begin();
+}
+
+Result<std::unique_ptr<Source>> Sources::make(const control::StartSource &message, const std::vector<Fd> &fds) {
+  Url url = TRY(parse_url(message.url));
+  SourceConnection::Target target{.addresses = {}, .tls = {}, .host = url.host};
+  for (const std::string &text : message.addresses) target.addresses.push_back(TRY(loop::SocketAddress::parse(text)));
+  if (url.tls) target.tls = TRY(trust(message, fds));
+  if (!server_.has_descriptors(1)) return Error{"no descriptors left"};
+  shm::ConnectionRecord *connection = server_.allocator().take_connection();
+  shm::SessionRecord *session = server_.allocator().take_session();
+  if (connection == nullptr || session == nullptr) {
+    if (connection != nullptr) server_.allocator().give_back(*connection);
+    if (session != nullptr) server_.allocator().give_back(*session);
+    return Error{"the session table is full"};
+  }
+  server_.identify(*connection);
+  server_.identify(*session);
+  return std::make_unique<Source>(server_, *this, message, std::move(url), std::move(target), *connection, *session);
+}
+
+Source *Sources::find(control::SourceId id) {
+  auto found = sources_.find(id);
+  return found == sources_.end() ? nullptr : found->second.get();
+}
+
+void Sources::stop(const control::StopSource &message) {
+  if (Source *source = find(message.source)) source->stop();
+}
+
+control::RequestId Sources::request_of(const Source &source) {
+  control::RequestId request = server_.new_request();
+  asked_.emplace(request, source.id());
+  return request;
+}
+
+bool Sources::answer(control::RequestId request, control::Received &received) {
+  auto found = asked_.find(request);
+  if (found == asked_.end()) return false;
+  Source *source = find(found->second);
+  asked_.erase(found);
+  if (source == nullptr) return true; // it ended meanwhile
+  if (auto *granted = std::get_if<control::PublishGranted>(&received.message))
+    source->on_granted(*granted, received.descriptors);
+  else
+    source->stop();
+  return true;
+}
+
+Publisher *Sources::find_publisher(control::StreamId stream) {
+  for (auto &[id, source] : sources_)
+    if (source->publisher() != nullptr && source->publisher()->stream() == stream) return source->publisher();
+  return nullptr;
+}
+
+std::vector<control::SourceId> Sources::ids() const {
+  std::vector<control::SourceId> ids;
+  for (auto &[id, source] : sources_) ids.push_back(id);
+  return ids;
+}
+
+void Sources::on_second(Nanoseconds now) {
+  for (control::SourceId id : ids())
+    if (Source *source = find(id)) source->on_second(now);
+}
+
+void Sources::stop_all() {
+  for (control::SourceId id : ids())
+    if (Source *source = find(id)) source->stop();
+}
+
+void Sources::fail_all(const std::string &reason) {
+  for (control::SourceId id : ids())
+    if (Source *source = find(id)) source->fail(reason);
+}
+
+void Sources::retire(Source &source) {
+  auto found = sources_.find(source.id());
+  if (found == sources_.end()) return;
+  retired_.push_back(std::move(found->second));
+  sources_.erase(found);
+}
+
+void Sources::sweep() {
+  retired_.clear();
+}
+
+} // namespace sluice::rtsp

@@ -1,0 +1,51 @@
+// The sources of a worker: made and ended as the supervisor says. Sources are retired, not destroyed, in callbacks;
+// they go with sweep(). Owned by the Server.
+#pragma once
+
+#include "common/base/fd.h"
+#include "common/base/time.h"
+#include "ipc/control/channel.h"
+
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+namespace sluice::rtsp {
+
+class Publisher;
+class Server;
+class Source;
+
+class Sources {
+public:
+  explicit Sources(Server &server);
+  ~Sources();
+
+  void start(const control::StartSource &message, const std::vector<Fd> &fds);
+  void stop(const control::StopSource &message);
+  // Whether the request was a source's.
+  bool answer(control::RequestId request, control::Received &received);
+  Publisher *find_publisher(control::StreamId stream);
+  void on_second(Nanoseconds now);
+  void stop_all();                          // without a word
+  void fail_all(const std::string &reason); // the supervisor is told of each
+  bool empty() const { return sources_.empty(); }
+  void sweep();
+
+  // --- for sources ---
+
+  control::RequestId request_of(const Source &source);
+  void retire(Source &source);
+
+private:
+  std::vector<control::SourceId> ids() const;
+  Source *find(control::SourceId id);
+  Result<std::unique_ptr<Source>> make(const control::StartSource &message, const std::vector<Fd> &fds);
+
+  Server &server_;
+  std::unordered_map<control::SourceId, std::unique_ptr<Source>> sources_;
+  std::unordered_map<control::RequestId, control::SourceId> asked_;
+  std::vector<std::unique_ptr<Source>> retired_;
+};
+
+} // namespace sluice::rtsp
