@@ -84,6 +84,7 @@ size_t Source::on_received(Bytes input) {
     if (!effects.empty()) perform(effects);
     if (count == 0) break;
   }
+  if (phase_ == Phase::Pulling) watch_deadline(); // an answer may have moved it, without any effect
   if (publisher_ == nullptr || !publisher_->recording() || !client_.over_tcp()) return taken;
   publisher_->commit(0, at);
   if (publisher_->congested(at)) connection_.pause();

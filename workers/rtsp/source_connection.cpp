@@ -184,7 +184,7 @@ void SourceConnection::offer() {
   uint64_t generation = generation_;
   MutableBytes buffer = server_.allocator().table().buffer(record_.input);
   size_t taken = listener_.on_received(buffer.first(record_.input_length));
-  if (generation != generation_) return;
+  if (generation != generation_ || state_ != State::Connected) return;
   CHECK(taken <= record_.input_length);
   auto kept = buffer.subspan(taken, record_.input_length - taken);
   std::copy(kept.begin(), kept.end(), buffer.begin());

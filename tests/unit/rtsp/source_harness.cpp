@@ -4,8 +4,12 @@
 #include "ipc/shm/memfd.h"
 
 #include <gtest/gtest.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+
+#include <csignal>
 
 namespace sluice::rtsp {
 namespace {
@@ -18,6 +22,7 @@ constexpr control::StreamId kStream = 5;
 // --- the server that is pulled from ---
 
 ScriptedServer::ScriptedServer(std::function<void(ScriptedServer &)> script) {
+  ::signal(SIGPIPE, SIG_IGN); // OpenSSL writes without MSG_NOSIGNAL
   listener_ = std::move(*loop::listen_tcp(*loop::SocketAddress::parse("127.0.0.1:0")));
   port_ = loop::SocketAddress::local_of(listener_.get())->port();
   thread_ = std::thread([this, script = std::move(script)] { script(*this); });
@@ -27,8 +32,8 @@ ScriptedServer::~ScriptedServer() {
   thread_.join();
 }
 
-std::string ScriptedServer::url(const std::string &userinfo) const {
-  return "rtsp://" + userinfo + "127.0.0.1:" + std::to_string(port_) + "/cam";
+std::string ScriptedServer::url(const std::string &userinfo, const std::string &scheme) const {
+  return scheme + "://" + userinfo + "127.0.0.1:" + std::to_string(port_) + "/cam";
 }
 
 ScriptedServer::Peer ScriptedServer::accept() {
@@ -37,11 +42,37 @@ ScriptedServer::Peer ScriptedServer::accept() {
   return Peer(Fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC)));
 }
 
+void ScriptedServer::Peer::FreeSsl::operator()(SSL *ssl) const {
+  SSL_free(ssl);
+}
+
+ScriptedServer::Peer::~Peer() = default;
+
+bool ScriptedServer::Peer::secure(const loop::TestIdentity &identity) {
+  auto bio_of = [](const std::string &text) { return BIO_new_mem_buf(text.data(), static_cast<int>(text.size())); };
+  BIO *certificate_text = bio_of(identity.certificate), *key_text = bio_of(identity.key);
+  X509 *certificate = PEM_read_bio_X509(certificate_text, nullptr, nullptr, nullptr);
+  EVP_PKEY *key = PEM_read_bio_PrivateKey(key_text, nullptr, nullptr, nullptr);
+  SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+  SSL_CTX_use_certificate(context, certificate);
+  SSL_CTX_use_PrivateKey(context, key);
+  ssl_.reset(SSL_new(context));
+  SSL_CTX_free(context);
+  X509_free(certificate);
+  EVP_PKEY_free(key);
+  BIO_free(certificate_text);
+  BIO_free(key_text);
+  SSL_set_fd(ssl_.get(), fd_.get());
+  return SSL_accept(ssl_.get()) == 1;
+}
+
 bool ScriptedServer::Peer::receive() {
   pollfd readable{fd_.get(), POLLIN, 0};
-  if (!fd_ || ::poll(&readable, 1, kPatienceMs) != 1) return false;
+  bool ready = ssl_ != nullptr && SSL_pending(ssl_.get()) > 0;
+  if (!fd_ || (!ready && ::poll(&readable, 1, kPatienceMs) != 1)) return false;
   char bytes[4096];
-  ssize_t count = ::recv(fd_.get(), bytes, sizeof bytes, 0);
+  ssize_t count =
+      ssl_ != nullptr ? SSL_read(ssl_.get(), bytes, sizeof bytes) : ::recv(fd_.get(), bytes, sizeof bytes, 0);
   if (count <= 0) return false;
   buffer_.append(bytes, static_cast<size_t>(count));
   return true;
@@ -68,7 +99,10 @@ std::string ScriptedServer::Peer::request() {
 }
 
 void ScriptedServer::Peer::send(std::string_view text) {
-  (void)::send(fd_.get(), text.data(), text.size(), MSG_NOSIGNAL);
+  if (ssl_ != nullptr)
+    SSL_write(ssl_.get(), text.data(), static_cast<int>(text.size()));
+  else
+    (void)::send(fd_.get(), text.data(), text.size(), MSG_NOSIGNAL);
 }
 
 void ScriptedServer::Peer::answer(const std::string &status, const std::string &headers, const std::string &body) {
@@ -163,6 +197,19 @@ bool SourceHarness::grant(bool continues) {
 void SourceHarness::refuse() {
   ASSERT_TRUE(run_until_sent<control::SourceReady>());
   dispatch(control::Refused{.request = find<control::SourceReady>()->request}, {});
+}
+
+void SourceHarness::drain() {
+  dispatch(control::Drain{}, {});
+}
+
+size_t SourceHarness::records() const {
+  size_t count = 0;
+  for (const shm::SessionRecord &record : table_->sessions())
+    count += record.state.load() != shm::RecordState::Free ? 1 : 0;
+  for (const shm::ConnectionRecord &record : table_->connections())
+    count += record.state.load() != shm::RecordState::Free ? 1 : 0;
+  return count;
 }
 
 std::vector<ByteVector> SourceHarness::ring_packets(bool rtcp) const {

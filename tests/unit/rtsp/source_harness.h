@@ -3,7 +3,10 @@
 
 #include "ipc/ring/ring_reader.h"
 #include "ipc/shm/mapping.h"
+#include "tests/unit/loop/certificates.h"
 #include "workers/rtsp/server.h"
+
+#include <openssl/types.h>
 
 #include <functional>
 #include <optional>
@@ -20,6 +23,12 @@ public:
   class Peer {
   public:
     explicit Peer(Fd fd) : fd_(std::move(fd)) {}
+    ~Peer();
+    Peer(Peer &&other) noexcept = default;
+    // From now on it is TLS.
+    bool secure(const loop::TestIdentity &identity);
+    void close() { fd_.reset(); }
+    uint16_t peer_port() const { return loop::SocketAddress::peer_of(fd_.get())->port(); }
     // The next request's text with its head; "" when there is none any more. Frames are skipped and counted.
     std::string request();
     void send(std::string_view text);
@@ -32,8 +41,12 @@ public:
     size_t frames = 0; // received
 
   private:
+    struct FreeSsl {
+      void operator()(SSL *ssl) const;
+    };
     bool receive();
     Fd fd_;
+    std::unique_ptr<SSL, FreeSsl> ssl_;
     std::string buffer_, cseq_;
   };
 
@@ -41,7 +54,7 @@ public:
   ~ScriptedServer();
   uint16_t port() const { return port_; }
   Peer accept();
-  std::string url(const std::string &userinfo = "") const;
+  std::string url(const std::string &userinfo = "", const std::string &scheme = "rtsp") const;
 
 private:
   Fd listener_;
@@ -61,6 +74,7 @@ public:
   // Answers the SourceReady that has come, or will.
   bool grant(bool continues = false);
   void refuse();
+  void drain();
 
   template <class T> const T *find() const {
     for (const control::Message &message : sent)
@@ -73,6 +87,11 @@ public:
   size_t packets() const; // RTP in the ring
   bool run_until_packets(size_t count);
   std::vector<ByteVector> ring_packets(bool rtcp = false) const;
+
+  // Records of the session table that are in use.
+  size_t records() const;
+  // To the source's stream; the former one may have ended.
+  void forget_sent() { sent.clear(); }
 
   std::vector<control::Message> sent;
   Server &server() { return *server_; }
