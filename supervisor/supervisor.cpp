@@ -197,6 +197,7 @@ Result<paths::PathRules> Supervisor::rules_for(const std::string &name) const {
   rules.write_coalesce = path.write_coalesce;
   rules.write_merge = path.write_merge;
   rules.absolute_time = path.use_absolute_timestamp;
+  rules.readers_start_at_key_frame = path.reader_start == config::ReaderStart::Keyframe;
   return rules;
 }
 
@@ -340,7 +341,7 @@ Result<void> Supervisor::open_stream(const paths::OpenStream &open) {
 
 Result<void> Supervisor::grant_read(const paths::GrantRead &read) {
   processes::Rings::Grant grant = TRY(rings_.find(read.stream));
-  control::ReadGranted granted{read.request, read.stream, grant.ring_index};
+  control::ReadGranted granted{read.request, read.stream, grant.ring_index, read.from_key_frame};
   workers_->send(read.slot, granted, {&grant.read_only, 1});
   return {};
 }

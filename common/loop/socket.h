@@ -57,6 +57,8 @@ Result<Fd> connect_udp(const SocketAddress &base, const SocketAddress &local, co
 
 // An accepted TCP connection: TCP_NODELAY, and urgent bytes stay in line (they would shift the byte counts).
 void prepare_stream_socket(int fd);
+// Written to a TCP socket, but not known to have reached the peer.
+size_t unacknowledged_bytes(int fd);
 
 // Discards what was received, so that the close is not a reset that overtakes our last bytes; then sends FIN.
 // The caller closes the descriptor.

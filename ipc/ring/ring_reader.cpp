@@ -61,6 +61,10 @@ std::optional<uint64_t> RingReader::newest_random_access() const {
   return start->sequence;
 }
 
+bool RingReader::has_random_access() const {
+  return load(header().newest_random_access) != kNoSequence;
+}
+
 bool RingReader::safe(uint64_t position) const {
   return load(header().reserved) - position <= capacity_ / 4 * 3;
 }
@@ -147,6 +151,20 @@ std::optional<EntryInfo> RingReader::last_within(const EntryInfo &first, uint64_
     }
   }
   return best;
+}
+
+// Arrival times never go back; what is gone is older than what is there.
+uint64_t RingReader::first_after(Nanoseconds time, uint64_t begin, uint64_t end) const {
+  while (begin < end) {
+    uint64_t middle = begin + (end - begin) / 2;
+    std::optional<EntryInfo> info = entry(middle);
+    if (!info || info->arrival_ns <= time) {
+      begin = middle + 1;
+    } else {
+      end = middle;
+    }
+  }
+  return begin;
 }
 
 std::optional<MutableBytes> RingReader::copy(uint64_t sequence, MutableBytes buffer) const {

@@ -26,7 +26,7 @@ struct Span {
   enum class State : uint8_t {
     Data,       // the rest is meaningful only then
     Empty,      // nothing to send yet
-    Lapped,     // the cursor's entry is gone: resync()
+    Lapped,     // the cursor's entry is gone
     Superseded, // all was read; go on at the same cursor in the next generation
     Ended,      // all was read and nothing follows
   };
@@ -58,6 +58,8 @@ public:
   uint64_t flush() const;
   // First entry of the newest random access unit, if it is still far enough from being overwritten.
   std::optional<uint64_t> newest_random_access() const;
+  // It has, or had, a random access point; where there is none, decoding may begin anywhere.
+  bool has_random_access() const;
   // Where a reader begins that wants only what comes from now on.
   uint64_t live_start() const { return head(); }
 
@@ -72,13 +74,16 @@ public:
 
   // Empty: not committed yet, or gone.
   std::optional<EntryInfo> entry(uint64_t sequence) const;
+  // The first entry of [begin, end) that arrived after `time`, or `end`.
+  uint64_t first_after(Nanoseconds time, uint64_t begin, uint64_t end) const;
   // The entry's bytes, validated after they were copied to the front of `buffer` (kMaxEntryBytes always suffice).
   // Empty: not committed, gone, or larger than the buffer.
   std::optional<MutableBytes> copy(uint64_t sequence, MutableBytes buffer) const;
   // Likewise committed bytes from `position`, for a session that was cut off in the middle of an entry.
   bool copy_at(uint64_t position, MutableBytes out) const;
 
-  // Where a reader whose cursor is not in the ring goes on: the newest random access unit, or the head.
+  // Where a reader whose cursor is not in the ring goes on that minds no access units (others: WholeUnits): the newest
+  // random access unit, or the head.
   Resync resync(uint64_t cursor) const;
 
   // Empty: changed under our hands repeatedly, or not valid.

@@ -77,7 +77,9 @@ struct alignas(64) SessionRecord {
   uint64_t connection;          // of an interleaved session: ConnectionRecord::id, else 0
   uint64_t stream;              // control::StreamId, 0 = none
   std::atomic<uint64_t> cursor; // a reader's next ring sequence
-  std::atomic<uint64_t> bytes_in, bytes_out, packets_in, packets_out, lost, dropped;
+  std::atomic<uint64_t> bytes_in, bytes_out, packets_in, packets_out, lost;
+  // Of a reader: packets that it did not get; those of them that it was too slow for, and in how many gaps.
+  std::atomic<uint64_t> dropped, left_out, skips;
   std::atomic<int64_t> last_active_ns; // CLOCK_MONOTONIC
   char peer[64];
   MediaSocket sockets[kMaxMediaSockets]; // track i: RTP at 2i, RTCP at 2i+1

@@ -161,8 +161,8 @@ constexpr auto kGlobalParameters = std::to_array<Parameter<Global>>({
      "How long audio may wait to be sent together with video; 0s: not at all."},
     {"writeMerge", &Global::write_merge, "0s", PathsThatInherit, IsValue, wait_in_range<&Global::write_merge, Global>,
      kOn, "How long any media may wait, so that fewer and larger sends do; 0s: not at all."},
-    {"readerStart", &Global::reader_start, "live", PathsThatInherit, IsValue, no_check, not_built,
-     "Where a new reader begins: live, or keyframe (the newest one)."},
+    {"readerStart", &Global::reader_start, "live", PathsThatInherit, IsValue, no_check, kOn,
+     "Where a reader begins: live, or keyframe (the newest one, so that it has a picture at once)."},
     {"workerRestartGrace", &Global::worker_restart_grace, "10s", NextUse, IsValue, no_check, kOn,
      "How long a stream is kept for a publisher whose worker failed."},
 
@@ -279,8 +279,7 @@ constexpr auto kPathParameters = std::to_array<Parameter<Path>>({
      wait_in_range<&Path::write_coalesce, Path>, kPathOn, "Of this path alone."},
     {"writeMerge", &Path::write_merge, kInherited, StreamSetting, IsValue, wait_in_range<&Path::write_merge, Path>,
      kPathOn, "Of this path alone."},
-    {"readerStart", &Path::reader_start, kInherited, StreamSetting, IsValue, no_check, not_built,
-     "Of this path alone."},
+    {"readerStart", &Path::reader_start, kInherited, NextUse, IsValue, no_check, kPathOn, "Of this path alone."},
 
     {"runOnInit", &Path::run_on_init, "", PathHooks, IsDefault, no_check, kPathOn,
      "Command to run when the path is set up."},

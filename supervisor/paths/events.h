@@ -82,6 +82,7 @@ struct GrantRead {
   RequestId request = 0;
   SessionId session = 0;
   StreamId stream = 0;
+  bool from_key_frame = false;
 };
 // The slot has its first reader of the stream, or none any more.
 struct Subscribe {

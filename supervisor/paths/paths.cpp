@@ -188,7 +188,8 @@ void Paths::grant_read(NamedPath &path, const Held &reader) {
     path.second.demand = Demand::Ready;
     set_deadline(path.second.deadline, std::nullopt);
   }
-  effects_.push_back(GrantRead{reader.slot, reader.request, reader.session, id});
+  effects_.push_back(
+      GrantRead{reader.slot, reader.request, reader.session, id, path.second.rules.readers_start_at_key_frame});
 }
 
 void Paths::on(SlotIndex slot, const control::Playing &playing) {

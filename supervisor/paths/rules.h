@@ -46,6 +46,7 @@ struct PathRules {
   Nanoseconds restart_grace = 10 * kSecond;        // how long a stream is kept whose publisher's worker died
   Nanoseconds write_coalesce = 0, write_merge = 0; // of its streams
   bool absolute_time = false;                      // of its streams: sender reports carry the publisher's clock
+  bool readers_start_at_key_frame = false;         // else with what comes next
 
   bool on_demand_at_all() const {
     return source == SourceKind::Publisher ? !on_demand.command.empty()

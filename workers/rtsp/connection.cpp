@@ -292,7 +292,7 @@ void Connection::resume_input() {
 
 // --- output ---
 
-bool Connection::send(Bytes bytes) {
+bool Connection::send(Bytes bytes, const char *reason) {
   shm::TableAllocator &allocator = server_.allocator();
   MutableBytes buffer = allocator.table().buffer(record_.output);
   size_t queued = record_.output_end - record_.output_begin;
@@ -301,7 +301,7 @@ bool Connection::send(Bytes bytes) {
     if (buffer.size() < queued + bytes.size()) larger = allocator.take_buffer(queued + bytes.size());
     MutableBytes target = allocator.table().buffer(larger);
     if (target.size() < queued + bytes.size()) {
-      close("the client does not read its replies");
+      close(reason);
       return false;
     }
     auto kept = buffer.subspan(record_.output_begin, queued);
@@ -386,6 +386,10 @@ void Connection::on_second(Nanoseconds now) {
     if (now < delayed_until_ns_) return;
     phase_ = Phase::Open;
     return finish(*std::exchange(delayed_reply_, std::nullopt));
+  }
+  if (blocked_since_ns_ != 0) { // the kernel says that there is room only once there is much: ask what the peer took
+    size_t before = std::exchange(blocked_bytes_, loop::unacknowledged_bytes(record_.fd));
+    if (blocked_bytes_ < before) blocked_since_ns_ = now;
   }
   if (blocked_since_ns_ != 0 && now - blocked_since_ns_ > settings.write_timeout_ns)
     return close("write timeout: the client does not read");

@@ -50,8 +50,9 @@ public:
   // As Server::read_again() was asked.
   void on_unread();
 
-  // Queues bytes behind what is queued. False: no buffer is large enough; the connection closes.
-  bool send(Bytes bytes);
+  // Queues bytes behind what is queued. False: no buffer is large enough; the connection closes for this reason.
+  bool send(Bytes bytes, const char *reason = "the client does not read its replies");
+  size_t output_room() const { return shm::kLargeBufferBytes - (record_.output_end - record_.output_begin); }
   bool output_pending() const { return output_queued() || socket_.wants_write(); }
   // Something could not be sent; on_writable of the session's reader is called when it can.
   void want_writable();
@@ -132,6 +133,7 @@ private:
   bool stalled_ = false;       // its next request waits for room in the control channel
   bool input_paused_ = false, wants_writable_ = false, had_request_ = false;
   Nanoseconds last_input_ns_, last_input_wall_ns_ = 0, blocked_since_ns_ = 0, linger_until_ns_ = 0;
+  size_t blocked_bytes_ = 0;            // that the peer had not acknowledged a second ago, while blocked
   Nanoseconds incomplete_since_ns_ = 0; // the input's front waits for its rest since then; 0: it does not
   std::optional<Request> request_;      // being handled
   size_t request_bytes_ = 0;            // of it in the input buffer

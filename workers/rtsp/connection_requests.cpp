@@ -183,6 +183,7 @@ void Connection::finish_set_up() {
 void Connection::start_play() {
   Session *mine = session();
   bool already = mine->state().state == State::Play;
+  if (!already) mine->prepare_play();
   Reply reply = playing(*request_, state(), mine->state(), mine->rtp_info(server_.event_loop().now()));
   bool starts = !already && mine->state().state == State::Play;
   if (starts) mine->enter_play();
@@ -260,7 +261,7 @@ void Connection::on_granted(const control::ReadGranted &granted, const Fd &ring)
   if (mine->state().state != State::Initial) return finish(failed(*request_, kChanged));
   auto stream = server_.enter_stream(granted.stream, ring.get());
   if (!stream) return finish(failed(*request_, stream.error().message, Status::InternalServerError));
-  if (auto result = mine->granted_read(**stream); !result) {
+  if (auto result = mine->granted_read(**stream, granted.from_key_frame); !result) {
     return finish(failed(*request_, result.error().message, Status::InternalServerError));
   }
   if (decision.track >= mine->track_count() || decision.transport.lower != LowerTransport::Udp) return finish_read();

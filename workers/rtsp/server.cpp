@@ -16,7 +16,7 @@ namespace sluice::rtsp {
 
 Server::Server(loop::Loop &loop, Supervisor &supervisor, shm::SessionTable &table, ServerParts parts)
     : loop_(loop), supervisor_(supervisor), parts_(std::move(parts)), allocator_(table), next_turn_(loop, *this),
-      turn_end_(loop, *this), second_(loop, *this) {
+      turn_end_(loop, *this), second_(loop, *this), catch_up_timer_(loop, *this) {
   for (const Fd &fd : parts_.doorbells) doorbell_fds_.push_back(fd.get());
   doorbell_poll_ = std::make_unique<loop::Poll>(loop_, doorbell_fds_[slot()], *this);
   doorbell_poll_->watch(loop::Poll::kReadable);
@@ -300,8 +300,7 @@ void Server::drain() {
 void Server::on_kick(const control::Kick &message) {
   Session *session = find_session(static_cast<uint32_t>(message.session));
   if (session == nullptr || session->id() != message.session) return;
-  session->deliver_rest();
-  session->close(message.reason);
+  session->close_after_rest(message.reason);
 }
 
 // --- streams ---
@@ -333,6 +332,11 @@ void Server::leave_stream(Stream &stream) {
 
 void Server::schedule_round(control::StreamId id) {
   due_rounds_.insert(id);
+}
+
+void Server::schedule_round_later(control::StreamId id) {
+  later_rounds_.insert(id);
+  if (!catch_up_timer_.active()) catch_up_timer_.start(kCatchUpInterval);
 }
 
 void Server::ring_doorbells(uint64_t subscribers, size_t ring_index, control::StreamId id) {
@@ -384,7 +388,12 @@ void Server::on_turn_end() {
   sources_.sweep();
 }
 
-void Server::on_timer(loop::Timer &) {
+void Server::on_timer(loop::Timer &timer) {
+  if (&timer == &catch_up_timer_) {
+    due_rounds_.merge(later_rounds_);
+    later_rounds_.clear();
+    return on_turn_end(); // which may be far: the loop polls before
+  }
   Nanoseconds now = loop_.now();
   std::vector<uint32_t> sessions;
   for (auto &[id, session] : sessions_) sessions.push_back(id);

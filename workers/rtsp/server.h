@@ -96,6 +96,7 @@ public:
   Result<Stream *> enter_stream(control::StreamId id, int ring_fd);
   void leave_stream(Stream &stream);
   void schedule_round(control::StreamId id);
+  void schedule_round_later(control::StreamId id); // within kCatchUpInterval
   void ring_doorbells(uint64_t subscribers, size_t ring_index, control::StreamId id);
 
   // `local`: of the client's RTSP connection, whose address it sends to.
@@ -145,7 +146,7 @@ private:
   std::unordered_map<control::StreamId, std::unique_ptr<Stream>> streams_;
   std::unordered_multimap<size_t, control::StreamId> streams_by_ring_;
   std::unordered_map<control::RequestId, uint64_t> asked_; // connection
-  std::unordered_set<control::StreamId> due_rounds_;
+  std::unordered_set<control::StreamId> due_rounds_, later_rounds_;
   std::vector<std::unique_ptr<Connection>> retired_connections_;
   std::vector<std::unique_ptr<Session>> retired_sessions_;
   std::vector<std::unique_ptr<Stream>> retired_streams_;
@@ -157,7 +158,7 @@ private:
   loop::NextTurn next_turn_;
   std::vector<uint64_t> unread_; // connections that read again in the next turn
   loop::Check turn_end_;
-  loop::Timer second_;
+  loop::Timer second_, catch_up_timer_;
   Sources sources_{*this};
   std::vector<uint64_t> stalled_; // connections that wait for the control channel
   size_t max_descriptors_;        // of connections and media sockets

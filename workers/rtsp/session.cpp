@@ -46,7 +46,8 @@ Result<void> Session::granted_publish(const control::PublishGranted &granted, co
   return {};
 }
 
-Result<void> Session::granted_read(Stream &stream) {
+Result<void> Session::granted_read(Stream &stream, bool from_key_frame) {
+  from_key_frame_ = from_key_frame;
   if (stream_ != nullptr) server_.leave_stream(*stream_);
   stream_ = &stream;
   record_.stream = stream.id();
@@ -102,7 +103,22 @@ std::optional<uint32_t> Session::ssrc_of(uint32_t track) const {
   return state && state->has_traffic ? std::optional(state->ssrc) : std::nullopt;
 }
 
+Start Session::choose_start() {
+  return stream_->start(from_key_frame_);
+}
+
+// What is said about the first packets is about those that will be sent.
+void Session::prepare_play() {
+  start_ = choose_start();
+  beginning_.reset();
+  if (!start_->random_access) return start_.reset(); // live, which is later than now
+  uint32_t wanted = 0;
+  for (size_t i = 0; i < description_.tracks.size(); i++) wanted |= uint32_t{state().tracks[i].is_set_up != 0} << i;
+  beginning_ = beginning_at(start_->generation->reader(), start_->cursor, wanted, description_);
+}
+
 std::vector<RtpInfo> Session::rtp_info(Nanoseconds now) {
+  if (beginning_) return beginning_->tracks;
   std::vector<RtpInfo> tracks;
   if (stream_ == nullptr) return tracks;
   for (uint32_t i = 0; i < description_.tracks.size(); i++) {
@@ -117,14 +133,16 @@ std::vector<RtpInfo> Session::rtp_info(Nanoseconds now) {
 
 void Session::enter_play() {
   reader_ = std::make_unique<Reader>(*this, media_connection(), description_);
-  stream_->add(*reader_);
+  stream_->add(*reader_, start_ ? *start_ : stream_->start(false));
+  start_.reset();
 }
 
 void Session::start_play() {
   log(LogLevel::Info, "[{}] [session {}] is reading from path '{}', {}", label(), log_id(), state().path_text(),
       media_text());
   server_.supervisor().send(control::Playing{.session = id()});
-  send_initial_reports(server_.event_loop().now());
+  send_initial_reports(now());
+  beginning_.reset();
   if (!closed_) schedule_round(); // else the client does not read
 }
 
@@ -135,6 +153,7 @@ void Session::pause_play() {
 
 void Session::stop_play() {
   if (reader_ == nullptr) return;
+  reader_->note_still_missing();
   stream_->remove(*reader_);
   reader_.reset();
 }
@@ -143,12 +162,22 @@ void Session::schedule_round() {
   server_.schedule_round(record_.stream);
 }
 
-// A sender report at once, so that a reader need not wait for the stream's next to synchronise its tracks.
+void Session::schedule_round_later() {
+  server_.schedule_round_later(record_.stream);
+}
+
+Nanoseconds Session::now() const {
+  return server_.event_loop().now();
+}
+
+// A sender report at once, so that a reader need not wait for the stream's next to synchronise its tracks. It is about
+// the time that its media begin with: clients ignore what is far from their packets.
 void Session::send_initial_reports(Nanoseconds now) {
+  Nanoseconds about = beginning_ ? beginning_->instant : now, wall = wall_now() - (now - about);
   for (uint32_t i = 0; i < description_.tracks.size(); i++) {
     auto track = stream_->newest().reader().track_state(i);
     if (state().tracks[i].is_set_up == 0 || !track) continue;
-    auto report = rtp::sender_report(from_ring(*track), description_.tracks[i].clock_rate, now, wall_now());
+    auto report = rtp::sender_report(from_ring(*track), description_.tracks[i].clock_rate, about, wall);
     if (!report) continue;
     send_rtcp(i, rtp::make_sender_report(*report, "sluice").bytes());
     if (closed_) return;
@@ -271,6 +300,7 @@ void Session::on_second(Nanoseconds now) {
     record_.lost.store(publisher_->lost(), std::memory_order_relaxed);
     note_foreign_payload();
   }
+  if (!finish_reason_.empty() && (reader_ == nullptr || !reader_->finishing())) return finish();
   if (!over_udp()) return;
   Nanoseconds silent = now - record_.last_active_ns.load(std::memory_order_relaxed);
   if (state().state == State::Record && silent > server_.settings().read_timeout_ns)
@@ -303,10 +333,37 @@ void Session::deliver_rest() {
   reader_->on_writable();
 }
 
+void Session::close_after_rest(const std::string &reason) {
+  deliver_rest();
+  if (closed_) return;
+  bool over = reader_ != nullptr && reader_->generation()->reader().state() == ring::RingState::Ended;
+  if (!over || !reader_->finish()) return close(reason);
+  finish_reason_ = reason;
+}
+
+void Session::finish() {
+  close(finish_reason_);
+}
+
+void Session::warn_too_slow() {
+  log(LogLevel::Warn, "[{}] [session {}] is too slow: packets are left out", label(), log_id());
+}
+
+void Session::log_losses() {
+  auto count = [](const std::atomic<uint64_t> &counter) { return counter.load(std::memory_order_relaxed); };
+  uint64_t left_out = count(record_.left_out), skips = count(record_.skips), others = count(record_.dropped) - left_out;
+  if (left_out > 0)
+    log(LogLevel::Info, "[{}] [session {}] was too slow: {} packets left out in {} gap{}", label(), log_id(), left_out,
+        skips, skips == 1 ? "" : "s");
+  if (others > 0)
+    log(LogLevel::Info, "[{}] [session {}] {} packets could not be sent over UDP", label(), log_id(), others);
+}
+
 void Session::close(const std::string &reason, const Connection *except) {
   if (std::exchange(closed_, true)) return;
-  log(LogLevel::Info, "[{}] [session {}] destroyed ({})", label(), log_id(), reason);
   stop_play();
+  log_losses();
+  log(LogLevel::Info, "[{}] [session {}] destroyed ({})", label(), log_id(), reason);
   publisher_.reset();
   close_sockets();
   if (stream_ != nullptr) server_.leave_stream(*std::exchange(stream_, nullptr));

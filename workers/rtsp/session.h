@@ -6,11 +6,13 @@
 #include "common/loop/socket.h"
 #include "ipc/control/messages.h"
 #include "ipc/shm/session_table.h"
+#include "workers/rtsp/beginning.h"
 #include "workers/rtsp/protocol/machine.h"
 #include "workers/rtsp/publisher.h"
 #include "workers/rtsp/reader.h"
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace sluice::rtsp {
@@ -47,12 +49,16 @@ public:
   Result<void> granted_publish(const control::PublishGranted &granted, const std::vector<Fd> &rings,
                                const media::StreamDescription &description);
   // Takes the session's place in the stream over, also on failure.
-  Result<void> granted_read(Stream &stream);
+  Result<void> granted_read(Stream &stream, bool from_key_frame);
   size_t track_count() const { return description_.tracks.size(); }
   void schedule_round();
+  void schedule_round_later(); // soon enough for what is held back
+  Nanoseconds now() const;
   Publisher *publisher() { return publisher_.get(); }
   Reader *reader() { return reader_.get(); }
 
+  Start choose_start();
+  void prepare_play(); // before rtp_info()
   std::vector<RtpInfo> rtp_info(Nanoseconds now);
   std::optional<uint32_t> ssrc_of(uint32_t track) const;
   void enter_play(); // from here on the stream's packets are this reader's, so before the reply to PLAY is sent
@@ -68,6 +74,10 @@ public:
 
   // What the stream still holds for a reader, as far as it takes it at once.
   void deliver_rest();
+  void warn_too_slow();
+  // Like close(), but if the stream is over and a reader gets the rest of it with time, after that.
+  void close_after_rest(const std::string &reason);
+  void finish(); // the rest was sent
   // Ends it; an interleaved session's connection is closed too, unless it asks itself.
   void close(const std::string &reason, const Connection *except = nullptr);
 
@@ -80,6 +90,7 @@ private:
   void punch_holes();
   void send_rtcp(uint32_t track, Bytes rtcp);
   void send_initial_reports(Nanoseconds now);
+  void log_losses();
   void close_sockets();
   void note_foreign_payload();
   std::string media_text(); // "2 tracks with UDP"
@@ -91,6 +102,10 @@ private:
   std::unique_ptr<Publisher> publisher_;
   std::unique_ptr<Reader> reader_;
   Stream *stream_ = nullptr; // that is read
+  bool from_key_frame_ = false;
+  std::optional<Start> start_;         // of the PLAY that is being answered
+  std::optional<Beginning> beginning_; // likewise, at a random access point
+  std::string finish_reason_;
   media::StreamDescription description_;
   std::vector<std::unique_ptr<loop::Poll>> polls_;
   const bool tls_;

@@ -26,11 +26,16 @@ Result<std::unique_ptr<Generation>> Generation::map(int fd) {
   return std::unique_ptr<Generation>(new Generation(std::move(mapping), reader));
 }
 
-const ring::Span &Generation::span(uint64_t cursor) {
+uint64_t Generation::round_head() {
   if (!head_valid_) {
     head_ = reader_.head();
     head_valid_ = true;
   }
+  return head_;
+}
+
+const ring::Span &Generation::span(uint64_t cursor) {
+  round_head();
   if (!span_valid_ || span_.state != ring::Span::State::Data || span_.first != cursor) {
     span_ = reader_.span(cursor, Stream::kMaxSpanBytes, head_);
     span_valid_ = true;
@@ -40,19 +45,32 @@ const ring::Span &Generation::span(uint64_t cursor) {
 
 const DatagramPlan &Generation::datagrams(uint64_t cursor) {
   if (plan_valid_ && plan_.first == cursor) return plan_;
-  plan(span(cursor));
+  plan(span(cursor), plan_);
   plan_.first = cursor;
   plan_valid_ = true;
   return plan_;
 }
 
+const ring::Span &Generation::span_before(uint64_t limit, uint64_t cursor) {
+  return limited_span_ = reader_.span(cursor, Stream::kMaxSpanBytes, std::min(limit, round_head()));
+}
+
+const DatagramPlan &Generation::datagrams_before(uint64_t limit, uint64_t cursor) {
+  if (limited_plan_valid_ && limited_plan_.first == cursor && planned_limit_ == limit) return limited_plan_;
+  plan(span_before(limit, cursor), limited_plan_);
+  limited_plan_.first = cursor;
+  planned_limit_ = limit;
+  limited_plan_valid_ = true;
+  return limited_plan_;
+}
+
 // Packets of a track are grouped whatever lies between them: each track goes to a socket of its own.
-void Generation::plan(const ring::Span &span) {
-  plan_.batches.clear();
-  plan_.parts.clear();
-  plan_.oversized = 0;
-  plan_.end = span.first;
-  plan_.begin_position = span.begin_position;
+void Generation::plan(const ring::Span &span, DatagramPlan &plan) {
+  plan.batches.clear();
+  plan.parts.clear();
+  plan.oversized = 0;
+  plan.end = span.first;
+  plan.begin_position = span.begin_position;
   if (span.state != ring::Span::State::Data) return;
   uint64_t limit = std::min<uint64_t>(span.end, span.first + Stream::kMaxPlannedEntries);
   planned_.clear();
@@ -60,10 +78,10 @@ void Generation::plan(const ring::Span &span) {
   for (uint64_t sequence = span.first; sequence < limit; sequence++) {
     auto entry = reader_.entry(sequence);
     if (!entry) break; // overwritten meanwhile; the next span says so
-    plan_.end = sequence + 1;
+    plan.end = sequence + 1;
     size_t length = entry->length - ring::kFrameHeaderBytes;
     if (length > Stream::kMaxPacketBytes) {
-      plan_.oversized++;
+      plan.oversized++;
       continue;
     }
     Bytes packet = packet_in(span, *entry);
@@ -72,10 +90,10 @@ void Generation::plan(const ring::Span &span) {
     planned_.push_back({packet, key});
     keys |= 1u << key;
   }
-  for (; keys != 0; keys &= keys - 1) plan_track(static_cast<uint8_t>(std::countr_zero(keys)));
+  for (; keys != 0; keys &= keys - 1) plan_track(static_cast<uint8_t>(std::countr_zero(keys)), plan);
 }
 
-void Generation::plan_track(uint8_t key) {
+void Generation::plan_track(uint8_t key, DatagramPlan &plan) {
   DatagramBatch *last = nullptr;
   for (const Planned &planned : planned_) {
     if (planned.key != key) continue;
@@ -83,10 +101,10 @@ void Generation::plan_track(uint8_t key) {
     bool joins = last != nullptr && length <= last->segment && last->bytes == last->parts * last->segment &&
                  last->parts < kMaxSegments && last->bytes + length <= kMaxSegmentedBytes;
     if (!joins)
-      last = &plan_.batches.emplace_back(DatagramBatch{static_cast<uint8_t>(key / 2), key % 2 == 1,
-                                                       static_cast<uint16_t>(length),
-                                                       static_cast<uint32_t>(plan_.parts.size()), 0, 0});
-    plan_.parts.push_back({const_cast<uint8_t *>(planned.packet.data()), planned.packet.size()});
+      last = &plan.batches.emplace_back(DatagramBatch{static_cast<uint8_t>(key / 2), key % 2 == 1,
+                                                      static_cast<uint16_t>(length),
+                                                      static_cast<uint32_t>(plan.parts.size()), 0, 0});
+    plan.parts.push_back({const_cast<uint8_t *>(planned.packet.data()), planned.packet.size()});
     last->parts++;
     last->bytes += length;
   }
@@ -111,12 +129,23 @@ Result<void> Stream::replace(int ring_fd) {
   return {};
 }
 
-void Stream::add(Reader &reader) {
-  // A generation that its writer has not continued into yet starts where the one before ends.
-  Generation *generation = generations_.back().get();
-  for (size_t i = generations_.size(); i-- > 0 && generation->reader().state() == ring::RingState::Waiting;)
-    generation = generations_[i].get();
-  reader.start(*generation, generation->reader().live_start());
+Start Stream::start(bool from_random_access) {
+  // A generation that its writer has not continued into yet starts where the one before ends. One that has been
+  // continued into lacks the newest random access point if that did not fit: then the one before has it.
+  Start live;
+  for (size_t i = generations_.size(); i-- > 0;) {
+    Generation *generation = generations_[i].get();
+    if (i > 0 && generation->reader().state() == ring::RingState::Waiting) continue;
+    if (live.generation == nullptr) live = {generation, generation->reader().live_start(), false};
+    if (!from_random_access) break;
+    auto newest = generation->reader().newest_random_access();
+    if (newest) return {generation, *newest, true};
+  }
+  return live;
+}
+
+void Stream::add(Reader &reader, const Start &start) {
+  reader.start(start);
   readers_.push_back(&reader);
 }
 
@@ -132,7 +161,7 @@ void Stream::round() {
   for (auto &generation : generations_) generation->forget_round();
   for (size_t i = 0; i < readers_.size();) {
     Reader *reader = readers_[i];
-    if (!reader->blocked()) reader->serve();
+    reader->blocked() ? reader->watch() : reader->serve();
     if (i < readers_.size() && readers_[i] == reader) i++; // else it ended, and another took its place
   }
   if (generations_.size() > 1) drop_finished_generations();

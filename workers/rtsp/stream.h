@@ -44,14 +44,18 @@ public:
   const ring::RingReader &reader() const { return reader_; }
   const ring::Span &span(uint64_t cursor);        // cached for readers at the same cursor
   const DatagramPlan &datagrams(uint64_t cursor); // likewise; at most kMaxPlannedEntries
+  // The same up to `limit`, for readers that may not have everything yet.
+  const ring::Span &span_before(uint64_t limit, uint64_t cursor);
+  const DatagramPlan &datagrams_before(uint64_t limit, uint64_t cursor);
+  uint64_t round_head();
   // The cursor has everything that was there when the round began.
   bool reached(uint64_t cursor) const { return head_valid_ && cursor == head_; }
-  void forget_round() { head_valid_ = span_valid_ = plan_valid_ = false; }
+  void forget_round() { head_valid_ = span_valid_ = plan_valid_ = limited_plan_valid_ = false; }
 
 private:
   Generation(shm::Mapping mapping, const ring::RingReader &reader) : mapping_(std::move(mapping)), reader_(reader) {}
-  void plan(const ring::Span &span);
-  void plan_track(uint8_t key);
+  void plan(const ring::Span &span, DatagramPlan &plan);
+  void plan_track(uint8_t key, DatagramPlan &plan);
 
   struct Planned {
     Bytes packet; // in the ring
@@ -60,11 +64,19 @@ private:
 
   shm::Mapping mapping_;
   ring::RingReader reader_;
-  ring::Span span_;
-  DatagramPlan plan_;
+  ring::Span span_, limited_span_;
+  DatagramPlan plan_, limited_plan_;
   std::vector<Planned> planned_; // scratch
   uint64_t head_ = 0;
-  bool head_valid_ = false, span_valid_ = false, plan_valid_ = false;
+  uint64_t planned_limit_ = 0; // of limited_plan_
+  bool head_valid_ = false, span_valid_ = false, plan_valid_ = false, limited_plan_valid_ = false;
+};
+
+// Where a reader begins.
+struct Start {
+  Generation *generation = nullptr;
+  uint64_t cursor = 0;
+  bool random_access = false; // the entry at the cursor is the first of a random access unit
 };
 
 class Stream {
@@ -82,7 +94,9 @@ public:
   // The next generation; readers move there once they have finished theirs.
   Result<void> replace(int ring_fd);
 
-  void add(Reader &reader); // from now on
+  // With the newest random access point that there is, else with what comes next.
+  Start start(bool from_random_access);
+  void add(Reader &reader, const Start &start);
   void remove(Reader &reader);
   bool idle() const { return readers_.empty() && sessions == 0; }
   void round();

@@ -189,8 +189,6 @@ TEST(InheritedParameters, AreCheckedOnceOnly) {
   Configuration base = configuration("paths: {a: , b: }");
   EXPECT_THAT(errors(apply_json_settings(base, R"({"writeMerge": "1m"})")),
               ElementsAre("writeMerge: must be at most 10s"));
-  EXPECT_THAT(errors(apply_json_settings(base, R"({"readerStart": "keyframe"})")),
-              ElementsAre(HasSubstr("readerStart: not supported yet")));
 }
 
 // What was rendered is taken again, parameter by parameter, and changes nothing.

@@ -190,6 +190,9 @@ TEST(Load, GivesPathsTheGlobalValuesTheyInherit) {
   EXPECT_EQ(path(text, "c").write_coalesce, 0);
   EXPECT_EQ(path(text, "c").write_merge, 5 * kMillisecond);
   EXPECT_EQ(path("paths:\n  a:\n", "a", {{"RTSP_WRITEMERGE", "7ms"}}).write_merge, 7 * kMillisecond);
+  const char *start = "readerStart: keyframe\npaths:\n  a:\n  b: {readerStart: live}\n";
+  EXPECT_EQ(path(start, "a").reader_start, ReaderStart::Keyframe);
+  EXPECT_EQ(path(start, "b").reader_start, ReaderStart::Live);
 }
 
 TEST(Load, TakesZeroOfTheReferencesParametersAsTheDefault) {
@@ -378,17 +381,16 @@ TEST(NotBuilt, IsRefusedByName) {
   EXPECT_THAT(errors("pprof: yes"), ElementsAre("f.yml:1: pprof: not supported yet; expected the default, no"));
   for (const char *text :
        {"metrics: yes", "pprof: yes", "logDestinations: [file]", "logDestinations: [stdout, syslog]", "logFormat: json",
-        "crashDirectory: /var/crash", "protocols: [multicast]", "protocols: [udp, multicast]", "readerStart: keyframe",
-        "hlsVariant: fmp4", "hlsAlwaysRemux: yes", "hlsSegmentCount: 9", "hlsAllowOrigin: x", "hlsWorkers: 2",
-        "rtmpWorkers: 2", "rtmpEncryption: strict"}) {
+        "crashDirectory: /var/crash", "protocols: [multicast]", "protocols: [udp, multicast]", "hlsVariant: fmp4",
+        "hlsAlwaysRemux: yes", "hlsSegmentCount: 9", "hlsAllowOrigin: x", "hlsWorkers: 2", "rtmpWorkers: 2",
+        "rtmpEncryption: strict"}) {
     std::string name(text, std::string_view(text).find(':'));
     EXPECT_THAT(errors(text), ElementsAre(HasSubstr("f.yml:1: " + name + ": not supported yet;"))) << text;
   }
 }
 
 TEST(NotBuilt, IsRefusedByNameInAPath) {
-  for (const char *text :
-       {"source: 'rtmp://x/y'", "source: 'https://x/y.m3u8'", "readerStart: keyframe"}) {
+  for (const char *text : {"source: 'rtmp://x/y'", "source: 'https://x/y.m3u8'"}) {
     std::string name(text, std::string_view(text).find(':'));
     EXPECT_THAT(errors(fmt::format("paths: {{a: {{{}}}}}", text)),
                 ElementsAre(HasSubstr("f.yml:1: parameter paths, key a: " + name + ": not supported yet;")))

@@ -224,6 +224,14 @@ TEST_F(PathStatesTest, TellsTheWriterWhoseClockCounts) {
   EXPECT_THAT(publish(kPublisher), ElementsAre("open 1 for a absolute"));
 }
 
+TEST_F(PathStatesTest, WhereReadersBeginCountsFromTheNextOneOn) {
+  publish(kPublisher), record(kPublisher);
+  EXPECT_THAT(read(kReader), ElementsAre("subscribe 0", "grant 1"));
+  entry().readers_start_at_key_frame = true;
+  EXPECT_THAT(reload(), ElementsAre());
+  EXPECT_THAT(read(kOther), ElementsAre("subscribe 1", "grant 1 from key frame"));
+}
+
 TEST_F(PathStatesTest, ClosesPathsThatAreNotConfiguredAnyMore) {
   make_on_demand();
   describe();

@@ -46,7 +46,8 @@ inline std::string text_of(const Effect &effect) {
   if (const auto *open = std::get_if<OpenStream>(&effect))
     return (open->continues ? "continue " : "open ") + number(open->stream) + " for " + open->path +
            (open->absolute_time ? " absolute" : "");
-  if (const auto *grant = std::get_if<GrantRead>(&effect)) return "grant " + number(grant->stream);
+  if (const auto *grant = std::get_if<GrantRead>(&effect))
+    return "grant " + number(grant->stream) + (grant->from_key_frame ? " from key frame" : "");
   if (const auto *join = std::get_if<Subscribe>(&effect)) return "subscribe " + number(join->slot);
   if (const auto *part = std::get_if<Unsubscribe>(&effect)) return "unsubscribe " + number(part->slot);
   if (const auto *close = std::get_if<CloseStream>(&effect)) return "close " + number(close->stream);
