@@ -26,6 +26,18 @@ FIXTURES = {
     "h264_aac": ([*PICTURE, *TONE, *X264, "-bf", "0", *AAC], ("h264", "aac")),
     "h265_aac": ([*PICTURE, *TONE, *X265, *AAC], ("hevc", "aac")),
     "h264_opus": ([*PICTURE, *TONE, *X264, "-bf", "0", *OPUS], ("h264", "opus")),
+    # 8 s from key frame to key frame.
+    "long_gop": (
+        [*PICTURE, *TONE, *X264[:-6], "-g", "240", "-keyint_min", "240", "-sc_threshold", "0", "-bf", "2", *AAC],
+        ("h264", "aac"),
+    ),
+    # About 8 Mbit/s with 1 s from key frame to key frame.
+    "noise": (
+        ["-f", "lavfi", "-i", f"nullsrc=size=320x240:rate=30:duration={SECONDS},geq=random(1)*255:128:128", "-c:v", "libx264",
+         "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "30", "-keyint_min", "30", "-sc_threshold", "0", "-bf", "0",
+         "-b:v", "8M", "-minrate", "8M", "-maxrate", "8M", "-bufsize", "4M"],
+        ("h264",),
+    ),
     # About 50 Mbit/s with 4 s from key frame to key frame: noise cannot be compressed.
     "large_gop": (
         ["-f", "lavfi", "-i", f"nullsrc=size=1280x720:rate=30:duration=17,geq=random(1)*255:128:128", "-c:v", "libx264",
@@ -80,6 +92,21 @@ def frames(path, codec):
     """The MD5 of each frame of the file's only stream of this codec, in decoding order, as framemd5 tells them."""
     kind = "v" if codec in SLICES else "a"
     text = ffmpeg("-i", path, "-map", f"0:{kind}:0", "-c", "copy", *FORM[codec], "-f", "framemd5", "-")
+    return [line.split(",")[5].strip() for line in text.split("\n") if line and not line.startswith("#")]
+
+
+def frame_times(path, codec):
+    """(MD5 as of frames(), seconds of its presentation)."""
+    kind = "v" if codec in SLICES else "a"
+    text = ffmpeg("-i", path, "-map", f"0:{kind}:0", "-c", "copy", "-copyts", *FORM[codec], "-f", "framemd5", "-")
+    base = next(line for line in text.split("\n") if line.startswith("#tb 0:")).partition(":")[2].split("/")
+    lines = [line.split(",") for line in text.split("\n") if line and not line.startswith("#")]
+    return [(line[5].strip(), int(line[2]) * int(base[0]) / int(base[1])) for line in lines]
+
+
+def decoded(name):
+    """The MD5 of each picture of a fixture, decoded."""
+    text = ffmpeg("-i", fixture(name), "-map", "0:v", "-fps_mode", "passthrough", "-f", "framemd5", "-")
     return [line.split(",")[5].strip() for line in text.split("\n") if line and not line.startswith("#")]
 
 
