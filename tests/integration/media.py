@@ -31,10 +31,10 @@ FIXTURES = {
         [*PICTURE, *TONE, *X264[:-6], "-g", "240", "-keyint_min", "240", "-sc_threshold", "0", "-bf", "2", *AAC],
         ("h264", "aac"),
     ),
-    # About 8 Mbit/s with 1 s from key frame to key frame.
+    # About 8 Mbit/s with a third of a second from key frame to key frame.
     "noise": (
         ["-f", "lavfi", "-i", f"nullsrc=size=320x240:rate=30:duration={SECONDS},geq=random(1)*255:128:128", "-c:v", "libx264",
-         "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "30", "-keyint_min", "30", "-sc_threshold", "0", "-bf", "0",
+         "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "10", "-keyint_min", "10", "-sc_threshold", "0", "-bf", "0",
          "-b:v", "8M", "-minrate", "8M", "-maxrate", "8M", "-bufsize", "4M"],
         ("h264",),
     ),

@@ -36,11 +36,13 @@ class Response:
 class Client:
     """One connection. Interleaved frames that come between responses are kept in `frames` as (channel, bytes)."""
 
-    def __init__(self, server, timeout_s=10, receive_buffer=None, host="127.0.0.1"):
+    def __init__(self, server, timeout_s=10, receive_buffer=None, segment=None, host="127.0.0.1"):
         self.server = server
         self.connection = socket.socket()
         if receive_buffer:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        if segment:  # as on Ethernet; on the loopback the server's kernel buffers megabytes
+            self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, segment)
         self.connection.settimeout(timeout_s)
         self.connection.connect((host, server.rtsp_port))
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -253,13 +255,13 @@ def sender_report(ssrc, rtp_time, packets=0, octets=0, ntp=None):
 
 
 class Source:
-    """Numbered one-packet H264 pictures, every tenth one an IDR; whoever reads can tell what is missing."""
+    """Numbered one-packet H264 pictures, the first of each group an IDR; whoever reads can tell what is missing."""
 
-    def __init__(self, ssrc=0x11223344, first=1000):
-        self.ssrc, self.number, self.first = ssrc, 0, first
+    def __init__(self, ssrc=0x11223344, first=1000, group=10):
+        self.ssrc, self.number, self.first, self.group = ssrc, 0, first, group
 
     def next(self, size=200):
-        kind = 0x65 if self.number % 10 == 0 else 0x41
+        kind = 0x65 if self.number % self.group == 0 else 0x41
         payload = bytes([kind]) + struct.pack(">I", self.number) + bytes((self.number + i) & 0xFF for i in range(size))
         packet = rtp(self.first + self.number, 3000 * self.number, payload, self.ssrc)
         self.number += 1
