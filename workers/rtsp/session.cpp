@@ -316,7 +316,7 @@ void Session::note_foreign_payload() {
     if (!payload_type) continue;
     foreign_payload_noted_ = true;
     return log(LogLevel::Warn,
-               "[RTSP] [session {}] packets of payload type {} are dropped: that of track {} is {}, the first of its "
+               "[{}] [session {}] packets of payload type {} are dropped: that of track {} is {}, the first of its "
                "media line",
                log_id(), *payload_type, i, description_.tracks[i].payload_type);
   }

@@ -156,6 +156,19 @@ TEST(RingReader, SkipsToNewestKeyframeWhenLapped) {
   EXPECT_EQ(ring.reader.resync(5).cursor, 4000u);
 }
 
+TEST(RingReader, FindsWhatArrivedAfterATime) {
+  TestRing ring;
+  for (Nanoseconds arrival : {10, 10, 20, 30, 30, 30, 40}) append_next(ring.writer, 0, arrival);
+  ring.writer.commit(0);
+  auto first_after = [&](Nanoseconds time) { return ring.reader.first_after(time, 0, 7); };
+  EXPECT_EQ(first_after(9), 0u);
+  EXPECT_EQ(first_after(10), 2u);
+  EXPECT_EQ(first_after(29), 3u);
+  EXPECT_EQ(first_after(30), 6u);
+  EXPECT_EQ(first_after(40), 7u);
+  EXPECT_EQ(ring.reader.first_after(30, 2, 5), 5u);
+}
+
 TEST(RingReader, FindsItsWayBackFromBeyondTheHead) {
   TestRing ring;
   append_and_commit(ring.writer, 3);
