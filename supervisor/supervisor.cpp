@@ -52,7 +52,8 @@ Supervisor::Supervisor(loop::Loop &loop, config::LoadedConfiguration loaded, con
       terminate_(loop, SIGTERM, *this), interrupt_(loop, SIGINT, *this), hang_up_(loop, SIGHUP, *this),
       shutdown_timer_(loop, *this), path_timer_(loop, *this),
       paths_(*this, static_cast<size_t>(configuration().max_sessions)), rings_(ring_limits(configuration())),
-      gate_(loop, *this), sources_(loop, *this), hooks_(loop, reaper_, environment_, *this), api_(loop, *this) {}
+      gate_(loop, *this), sources_(loop, *this), hooks_(loop, reaper_, environment_, *this), multicast_(rings_),
+      api_(loop, *this) {}
 
 Supervisor::~Supervisor() = default;
 
@@ -125,7 +126,10 @@ Result<void> Supervisor::activate(config::Configuration configuration) {
     api_.stop_listening();
   }
   if (!first) log(LogLevel::Info, "{}", plan.text());
-  if (first || plan.concerns_workers()) workers_->apply(std::move(opened), made);
+  if (first || plan.concerns_workers()) {
+    workers_->apply(std::move(opened), made);
+    multicast_.configure(made, *workers_);
+  }
   sources_.set_slots(workers_->slots());
   if (first) {
     hooks_.configure(made);
@@ -217,6 +221,7 @@ void Supervisor::on_worker_message(uint16_t slot, control::Message message) {
                    std::holds_alternative<control::SourceFailed>(message) ||
                    std::holds_alternative<control::SourceMoved>(message);
   if (of_source) return sources_.on_message(slot, message);
+  if (const auto *join = std::get_if<control::JoinMulticast>(&message)) return multicast_.on_join(slot, *join, paths_);
   if (const auto *connected = std::get_if<control::Connected>(&message)) return hooks_.on_connected(slot, *connected);
   if (const auto *closed = std::get_if<control::Closed>(&message)) return hooks_.on_closed(slot, closed->connection);
   bool asks = std::holds_alternative<control::Describe>(message) || std::holds_alternative<control::Publish>(message) ||
@@ -226,6 +231,7 @@ void Supervisor::on_worker_message(uint16_t slot, control::Message message) {
     gate_.drop_session(release->session);
     udp_claims_.release(release->session);
   }
+  multicast_.on_message(message);
   handle(paths::FromWorker{slot, std::move(message)});
 }
 
@@ -239,10 +245,12 @@ void Supervisor::on_refused(uint16_t slot, control::Refused refused) {
 
 void Supervisor::on_worker_ready(uint16_t slot) {
   sources_.on_worker_ready(slot);
+  multicast_.on_worker_ready(slot);
 }
 
 void Supervisor::on_worker_gone(uint16_t slot) {
   rings_.writer_gone(slot);
+  multicast_.on_worker_gone(slot);
   gate_.drop_worker(slot);
   udp_claims_.release_slot(slot);
   hooks_.on_worker_gone(slot);
@@ -307,7 +315,10 @@ void Supervisor::perform(const paths::Effect &effect, std::vector<paths::Event> 
   if (const auto *grant = std::get_if<paths::GrantRead>(&effect)) note(*grant, grant_read(*grant));
   if (const auto *join = std::get_if<paths::Subscribe>(&effect)) rings_.subscribe(join->stream, join->slot);
   if (const auto *part = std::get_if<paths::Unsubscribe>(&effect)) rings_.unsubscribe(part->stream, part->slot);
-  if (const auto *close = std::get_if<paths::CloseStream>(&effect)) rings_.close(close->stream);
+  if (const auto *close = std::get_if<paths::CloseStream>(&effect)) {
+    multicast_.on_stream_closed(close->stream);
+    rings_.close(close->stream);
+  }
   if (const auto *pull = std::get_if<paths::PullSource>(&effect)) sources_.start(*pull);
   if (const auto *end = std::get_if<paths::EndSource>(&effect)) sources_.end(end->source);
   if (const auto *run = std::get_if<paths::RunCommand>(&effect)) hooks_.run(*run);

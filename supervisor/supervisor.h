@@ -11,6 +11,7 @@
 #include "supervisor/file_watcher.h"
 #include "supervisor/gate.h"
 #include "supervisor/hook_runner.h"
+#include "supervisor/multicast_runner.h"
 #include "supervisor/paths/paths.h"
 #include "supervisor/processes/rings.h"
 #include "supervisor/sources/sources.h"
@@ -98,6 +99,7 @@ private:
   Sources sources_;
   HookRunner hooks_;
   UdpClaims udp_claims_;
+  MulticastRunner multicast_;
   api::Api api_;
   std::unique_ptr<Workers> workers_;
   std::unique_ptr<FileWatcher> watcher_;

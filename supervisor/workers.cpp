@@ -3,7 +3,9 @@
 #include "common/base/log.h"
 #include "ipc/shm/doorbell_board.h"
 #include "ipc/shm/memfd.h"
+#include "supervisor/config/addresses.h"
 #include "supervisor/listeners.h"
+#include "supervisor/multicast/group_pool.h"
 #include "supervisor/processes/memory_budget.h"
 
 #include <sched.h>
@@ -182,6 +184,10 @@ control::WorkerSettings Workers::settings() const {
   settings.max_input_bytes = std::max<uint64_t>(input / std::max<size_t>(count_, 1), 16 * shm::kLargeBufferBytes);
   for (uint16_t i = 0; i < kMaxSlots; i++)
     if (workers_[i].slot) settings.slots = static_cast<uint16_t>(i + 1);
+  if (auto range = config::parse_multicast_range(configuration_.multicast_ip_range)) {
+    settings.multicast = configuration_.protocols.multicast;
+    settings.multicast_base = multicast::address_text(range->network);
+  }
   if (!settings.udp) return settings;
   settings.rtp_port = rtp_address_.port();
   settings.rtcp_port = rtcp_address_.port();

@@ -25,7 +25,7 @@ public:
   struct Listener {
     virtual ~Listener() = default;
     virtual void on_worker_message(uint16_t slot, control::Message message) = 0;
-    virtual void on_worker_ready(uint16_t slot) = 0; // it got its Welcome
+    virtual void on_worker_ready(uint16_t slot) = 0; // it has its Welcome
     virtual void on_worker_gone(uint16_t slot) = 0;
     virtual void on_all_workers_closed() = 0; // after shut_down()
   };

@@ -31,6 +31,7 @@ struct WorkerSettings {
   uint16_t slots = 0;               // of the server; session ids name one below
   bool reports_connections = false; // Connected and Closed are wanted
   uint64_t max_input_bytes = 0;     // of the slot's large buffers together
+  std::string multicast_base = {};  // the first address of the range of groups
 };
 
 // How the media of a source is to come.
@@ -361,6 +362,7 @@ template <class A> void visit(A &a, WorkerSettings &m) {
   a(m.tcp), a(m.udp), a(m.multicast), a(m.read_timeout_ns), a(m.write_timeout_ns), a(m.max_sessions), a(m.rtp_port),
       a(m.rtcp_port);
   a(m.rtp_address), a(m.rtcp_address), a(m.log_level), a(m.slots), a(m.reports_connections), a(m.max_input_bytes);
+  a(m.multicast_base);
 }
 template <class A> void visit(A &a, Credentials &m) {
   a(m.method), a(m.url), a(m.authorization);

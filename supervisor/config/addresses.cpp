@@ -58,6 +58,20 @@ bool is_cidr(std::string_view text) {
   return bits && prefix && *prefix <= *bits;
 }
 
+Result<MulticastRange> parse_multicast_range(std::string_view text) {
+  Error error{fmt::format("'{}' is not a range of IPv4 multicast addresses; expected one such as 224.1.0.0/16",
+                          printable(text, 100))};
+  constexpr int kMulticastBits = 4; // 1110
+  size_t slash = text.find('/');
+  in_addr parsed{};
+  std::string address(text.substr(0, slash));
+  if (!is_cidr(text) || inet_pton(AF_INET, address.c_str(), &parsed) != 1) return error;
+  int bits = *parse_number(text.substr(slash + 1));
+  uint32_t value = ntohl(parsed.s_addr);
+  if (bits < kMulticastBits || value >> (32 - kMulticastBits) != 0b1110) return error;
+  return MulticastRange{value & ~uint32_t{0} << (32 - bits), bits};
+}
+
 bool is_ip_or_cidr(std::string_view text) {
   return address_bits(text) || is_cidr(text);
 }

@@ -20,4 +20,11 @@ Result<ListenAddress> parse_listen_address(std::string_view text);
 bool is_ip_or_cidr(std::string_view text);
 bool is_cidr(std::string_view text);
 
+// "224.1.0.0/16": a range of IPv4 multicast groups (224.0.0.0/4).
+struct MulticastRange {
+  uint32_t network = 0; // host byte order, without host bits
+  int prefix_bits = 0;
+};
+Result<MulticastRange> parse_multicast_range(std::string_view text);
+
 } // namespace sluice::config

@@ -78,9 +78,6 @@ bool if_rtmp_off(const Configuration &configuration, const Global &) {
 bool if_hls_off(const Configuration &configuration, const Global &) {
   return configuration.hls_disable;
 }
-bool without_multicast(const Configuration &, const Global &global) {
-  return !global.protocols.multicast;
-}
 bool if_api_off(const Configuration &, const Global &global) {
   return !global.api;
 }
@@ -170,7 +167,7 @@ constexpr auto kGlobalParameters = std::to_array<Parameter<Global>>({
      RtspListener | RtspsListener | UdpListener | MulticastListener | RtspSlots, IsDefault, no_check, kOn,
      "Do not serve RTSP."},
     {"protocols", &Global::protocols, "udp,multicast,tcp", WorkerSetting | UdpListener | MulticastListener, IsDefault,
-     no_check, without_multicast, "RTSP transports that clients may choose: any of udp, multicast and tcp."},
+     no_check, kOn, "RTSP transports that clients may choose: any of udp, multicast and tcp."},
     {"encryption", &Global::encryption, "no", RtspListener | RtspsListener, IsDefault, no_check, kOn,
      "RTSP over TLS: \"no\", optional (beside plain RTSP) or strict (only)."},
     {"rtspAddress", &Global::rtsp_address, ":8554", RtspListener, IsDefault, no_check, kOn,
@@ -181,11 +178,11 @@ constexpr auto kGlobalParameters = std::to_array<Parameter<Global>>({
      "Address of RTP over UDP; the port is even."},
     {"rtcpAddress", &Global::rtcp_address, ":8001", UdpListener, IsDefault, no_check, kOn,
      "Address of RTCP over UDP; the port after that of RTP."},
-    {"multicastIPRange", &Global::multicast_ip_range, "224.1.0.0/16", MulticastListener, IsDefault, no_check, kIdle,
-     "Range of multicast groups."},
-    {"multicastRTPPort", &Global::multicast_rtp_port, "8002", MulticastListener, IsDefault, no_check, kIdle,
+    {"multicastIPRange", &Global::multicast_ip_range, "224.1.0.0/16", MulticastListener, IsDefault, no_check, kOn,
+     "Range of multicast groups; each track that is read by multicast takes one."},
+    {"multicastRTPPort", &Global::multicast_rtp_port, "8002", MulticastListener, IsDefault, no_check, kOn,
      "Port of multicast RTP; even."},
-    {"multicastRTCPPort", &Global::multicast_rtcp_port, "8003", MulticastListener, IsDefault, no_check, kIdle,
+    {"multicastRTCPPort", &Global::multicast_rtcp_port, "8003", MulticastListener, IsDefault, no_check, kOn,
      "Port of multicast RTCP; the one after that of RTP."},
     {"serverKey", &Global::server_key, "server.key", RtspsCertificate, IsDefault, no_check, kOn,
      "Private key of RTSP over TLS."},

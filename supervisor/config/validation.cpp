@@ -40,8 +40,8 @@ void check_port_pair(std::string_view rtp_parameter, int rtp, std::string_view r
 
 void check_multicast(const Configuration &global, Problems &problems) {
   const auto in_range = [](int port) { return port >= 1 && port <= 65535; };
-  if (!is_cidr(global.multicast_ip_range))
-    problems.push_back({"multicastIPRange", "not a range of addresses; expected one such as 224.1.0.0/16"});
+  if (auto range = parse_multicast_range(global.multicast_ip_range); !range)
+    problems.push_back({"multicastIPRange", range.error().message});
   if (!in_range(global.multicast_rtp_port))
     problems.push_back({"multicastRTPPort", "not a port; expected 1 to 65535"});
   else if (!in_range(global.multicast_rtcp_port))

@@ -272,6 +272,14 @@ Paths::Stream *Paths::stream_of_publisher(SlotIndex slot, SessionId id) {
   return &streams_.at(session->second.stream);
 }
 
+std::optional<Paths::Reading> Paths::reading(SlotIndex slot, SessionId id) const {
+  auto session = sessions_.find(id);
+  if (session == sessions_.end() || session->second.slot != slot || session->second.role != Role::Reading)
+    return std::nullopt;
+  StreamId stream = session->second.stream;
+  return Reading{stream, streams_.at(stream).announced.tracks.size()};
+}
+
 void Paths::remove_reader(SessionId id) {
   Session &session = sessions_.at(id);
   Stream &stream = streams_.at(session.stream);

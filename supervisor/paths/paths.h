@@ -37,6 +37,12 @@ public:
   void set_max_sessions(size_t max_sessions) { max_sessions_ = max_sessions; }
 
   std::vector<PathInfo> list() const;
+  // What a session of this slot reads.
+  struct Reading {
+    StreamId stream = 0;
+    size_t tracks = 0;
+  };
+  std::optional<Reading> reading(SlotIndex slot, SessionId session) const;
   // Nobody publishes, reads or has yet to be told that it is over.
   bool idle() const { return sessions_.empty() && streams_.empty(); }
   size_t streams() const { return streams_.size(); }

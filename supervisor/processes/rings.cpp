@@ -98,6 +98,7 @@ Result<Rings::Grant> Rings::find(control::StreamId stream) const {
 void Rings::subscribe(control::StreamId stream, uint16_t slot) {
   auto found = rings_.find(stream);
   if (found == rings_.end()) return;
+  if (found->second.subscriptions[slot]++ > 0) return;
   found->second.subscribers |= uint64_t{1} << slot;
   for (Generation &generation : found->second.generations) ring::subscribe(generation.mapping.writable(), slot);
 }
@@ -105,6 +106,9 @@ void Rings::subscribe(control::StreamId stream, uint16_t slot) {
 void Rings::unsubscribe(control::StreamId stream, uint16_t slot) {
   auto found = rings_.find(stream);
   if (found == rings_.end()) return;
+  auto count = found->second.subscriptions.find(slot);
+  if (count == found->second.subscriptions.end() || --count->second > 0) return;
+  found->second.subscriptions.erase(count);
   found->second.subscribers &= ~(uint64_t{1} << slot);
   for (Generation &generation : found->second.generations) ring::unsubscribe(generation.mapping.writable(), slot);
 }

@@ -44,6 +44,7 @@ public:
   void writer_gone(uint16_t slot); // its worker died
   // Error: no such stream.
   Result<Grant> find(control::StreamId stream) const;
+  // A slot is woken as long as there are more subscriptions of it than ends of them.
   void subscribe(control::StreamId stream, uint16_t slot);
   void unsubscribe(control::StreamId stream, uint16_t slot);
   void close(control::StreamId stream); // unknown streams are ignored, here and above
@@ -68,8 +69,9 @@ private:
     uint16_t index = 0;
     uint32_t generation = 0;
     size_t capacity = 0;
-    uint64_t bytes = 0; // of all generations: readers may still be in the old ones
-    uint64_t subscribers = 0;
+    uint64_t bytes = 0;                       // of all generations: readers may still be in the old ones
+    std::map<uint16_t, size_t> subscriptions; // by slot
+    uint64_t subscribers = 0;                 // a bit for each of those
     media::StreamDescription description;
     // The newest last, and the one before it, which the writer may not have left yet.
     std::deque<Generation> generations;

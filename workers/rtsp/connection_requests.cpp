@@ -162,7 +162,7 @@ void Connection::begin_read(BeginRead &&decision) {
 }
 
 void Connection::set_up_track(const SetupTrack &decision) {
-  if (decision.transport.lower != LowerTransport::Udp) return finish_set_up();
+  if (kind_of(decision.transport) != TransportKind::Udp) return finish_set_up();
   Session *mine = session();
   ask(mine->claim_of(*decision.transport.client_port, std::string(mine->state().path_text()), decision.record));
 }
@@ -171,13 +171,13 @@ void Connection::set_up_track(const SetupTrack &decision) {
 void Connection::finish_set_up() {
   const auto &decision = std::get<SetupTrack>(*decision_);
   Session *mine = session();
-  if (decision.transport.lower == LowerTransport::Udp) {
+  if (kind_of(decision.transport) == TransportKind::Udp) {
     auto opened = mine->open_udp(decision.track, *decision.transport.client_port,
                                  decision.record ? Session::Direction::Record : Session::Direction::Play);
     if (!opened) return finish(failed(*request_, opened.error().message));
   }
   std::optional<uint32_t> ssrc = decision.record ? std::nullopt : mine->ssrc_of(decision.track);
-  finish(track_set_up(*request_, decision, mine->state(), facts(), ssrc));
+  finish(track_set_up(*request_, decision, mine->state(), facts(), ssrc, mine->group_of(decision.track)));
 }
 
 void Connection::start_play() {
@@ -216,7 +216,7 @@ void Connection::on_answer(control::Received &received) {
   const Fd none;
   const Fd &fd = received.descriptors.empty() ? none : received.descriptors.front();
   if (const auto *described_as = std::get_if<control::Described>(&received.message)) {
-    finish(described(*request_, described_as->description));
+    finish(described(*request_, described_as->description, server_.facts()));
   } else if (const auto *redirect = std::get_if<control::Redirected>(&received.message)) {
     finish(redirected(*request_, redirect->location));
   } else if (const auto *refusal = std::get_if<control::Refused>(&received.message)) {
@@ -234,6 +234,11 @@ void Connection::on_answer(control::Received &received) {
     on_granted(*read, fd);
   } else if (std::get_if<control::Claimed>(&received.message) != nullptr) {
     std::holds_alternative<BeginRead>(*decision_) ? finish_read() : finish_set_up();
+  } else if (const auto *multicast = std::get_if<control::MulticastGranted>(&received.message)) {
+    if (auto joined = mine->join(*multicast); !joined)
+      finish(failed(*request_, joined.error().message, Status::InternalServerError));
+    else
+      finish_read();
   } else if (std::get_if<control::Recorded>(&received.message) != nullptr) {
     finish(recording(*request_, state(), mine->state()));
     if (phase_ == Phase::Open && mine->state().state == State::Record) mine->start_record();
@@ -264,7 +269,13 @@ void Connection::on_granted(const control::ReadGranted &granted, const Fd &ring)
   if (auto result = mine->granted_read(**stream, granted.from_key_frame); !result) {
     return finish(failed(*request_, result.error().message, Status::InternalServerError));
   }
-  if (decision.track >= mine->track_count() || decision.transport.lower != LowerTransport::Udp) return finish_read();
+  TransportKind kind = kind_of(decision.transport);
+  if (decision.track >= mine->track_count() || kind == TransportKind::Tcp) return finish_read();
+  if (kind == TransportKind::Multicast) {
+    auto join = mine->join_of();
+    if (!join) return finish(failed(*request_, join.error().message, Status::InternalServerError));
+    return ask(std::move(*join));
+  }
   ask(mine->claim_of(*decision.transport.client_port, decision.path, false));
 }
 
@@ -273,11 +284,12 @@ void Connection::finish_read() {
   Session *mine = session();
   if (mine->state().state != State::Initial) return finish(failed(*request_, kChanged));
   size_t tracks = mine->track_count();
-  if (decision.track < tracks && decision.transport.lower == LowerTransport::Udp) {
+  if (decision.track < tracks && kind_of(decision.transport) == TransportKind::Udp) {
     auto opened = mine->open_udp(decision.track, *decision.transport.client_port, Session::Direction::Play);
     if (!opened) return finish(failed(*request_, opened.error().message));
   }
-  finish(read_granted(*request_, decision, mine->state(), tracks, facts(), mine->ssrc_of(decision.track)));
+  finish(read_granted(*request_, decision, mine->state(), tracks, facts(), mine->ssrc_of(decision.track),
+                      mine->group_of(decision.track)));
 }
 
 // --- replies ---

@@ -4,16 +4,10 @@
 #include "workers/rtsp/connection.h"
 #include "workers/rtsp/session.h"
 
-#include <netinet/udp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
-
-#ifndef UDP_SEGMENT
-#define UDP_SEGMENT 103
-#endif
 
 namespace sluice::rtsp {
 
@@ -329,70 +323,23 @@ Reader::Progress Reader::send_parts(const ring::Span &span) {
 Reader::Progress Reader::send_datagrams(const ring::Span &span) {
   const DatagramPlan &plan =
       limited_ ? generation_->datagrams_before(span.end, span.first) : generation_->datagrams(span.first);
-  uint64_t bytes = 0, packets = 0, left_out = 0;
+  uint64_t bytes = 0, packets = 0, left_out = 0, unsent = 0;
   for (const DatagramBatch &batch : plan.batches) {
     if (!units_.passes(batch.track, batch.rtcp)) {
       if (units_.in_recovery() && units_.passes(batch.track, true)) left_out += batch.parts;
       continue;
     }
-    send_batch(plan, batch);
+    int fd = record_.sockets[2 * batch.track + (batch.rtcp ? 1 : 0)].fd;
+    if (fd >= 0) unsent += datagrams_.send(fd, plan, batch);
     bytes += batch.bytes;
     packets += batch.parts;
   }
   if (!generation_->reader().intact(plan.begin_position)) return close("overtaken by the stream while sending");
-  record_.dropped.fetch_add(plan.oversized, std::memory_order_relaxed);
+  record_.dropped.fetch_add(plan.oversized + unsent, std::memory_order_relaxed);
   note_left_out(left_out);
   if (plan.end == plan.first) return Progress::UpToDate; // the next look at the span says that it was lapped
   advance(plan.end, bytes, packets);
   return Progress::More;
-}
-
-void Reader::send_batch(const DatagramPlan &plan, const DatagramBatch &batch) {
-  int fd = record_.sockets[2 * batch.track + (batch.rtcp ? 1 : 0)].fd;
-  if (fd < 0) return;
-  if (batch.parts == 1 || !segmentation_) return send_singly(fd, plan, batch);
-  msghdr message{};
-  message.msg_iov = const_cast<iovec *>(&plan.parts[batch.first_part]);
-  message.msg_iovlen = batch.parts;
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(uint16_t))] = {};
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  cmsghdr *segment = CMSG_FIRSTHDR(&message);
-  segment->cmsg_level = SOL_UDP;
-  segment->cmsg_type = UDP_SEGMENT;
-  segment->cmsg_len = CMSG_LEN(sizeof(uint16_t));
-  std::memcpy(CMSG_DATA(segment), &batch.segment, sizeof(uint16_t));
-  for (int attempt = 0; attempt < 2; attempt++) {
-    if (::sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) return;
-    if (errno == EMSGSIZE || errno == EINVAL || errno == EIO) { // a path of a smaller MTU
-      segmentation_ = false;
-      return send_singly(fd, plan, batch);
-    }
-    if (errno != ECONNREFUSED && errno != EINTR) break; // the former reports an earlier datagram
-  }
-  record_.dropped.fetch_add(batch.parts, std::memory_order_relaxed);
-}
-
-void Reader::send_singly(int fd, const DatagramPlan &plan, const DatagramBatch &batch) {
-  constexpr size_t kAtOnce = 64;
-  std::array<mmsghdr, kAtOnce> messages{};
-  size_t count = std::min<size_t>(batch.parts, kAtOnce);
-  for (size_t i = 0; i < count; i++) {
-    messages[i].msg_hdr.msg_iov = const_cast<iovec *>(&plan.parts[batch.first_part + i]);
-    messages[i].msg_hdr.msg_iovlen = 1;
-  }
-  size_t sent = 0;
-  for (int failures = 0; sent < count && failures < 2;) {
-    int now_sent =
-        ::sendmmsg(fd, messages.data() + sent, static_cast<unsigned>(count - sent), MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (now_sent > 0)
-      sent += static_cast<size_t>(now_sent);
-    else if (errno == ECONNREFUSED || errno == EINTR)
-      failures++;
-    else
-      break;
-  }
-  record_.dropped.fetch_add(count - sent, std::memory_order_relaxed);
 }
 
 } // namespace sluice::rtsp

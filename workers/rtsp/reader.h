@@ -6,8 +6,10 @@
 #include "ipc/ring/whole_units.h"
 #include "ipc/shm/session_table.h"
 #include "workers/rtsp/catch_up.h"
+#include "workers/rtsp/datagram_sender.h"
 #include "workers/rtsp/protocol/session_state.h"
 #include "workers/rtsp/stream.h"
+#include "workers/rtsp/stream_reader.h"
 
 #include <array>
 
@@ -16,24 +18,23 @@ namespace sluice::rtsp {
 class Connection;
 class Session;
 
-class Reader {
+class Reader final : public StreamReader {
 public:
   // `connection` is null over UDP.
   Reader(Session &session, Connection *connection, const media::StreamDescription &description);
 
-  void start(const Start &start);
+  void start(const Start &start) override;
   // Sends what there is. May close the session.
-  void serve();
+  void serve() override;
   void on_writable();
-  // In place of serve() while it is blocked: lets go of what is about to be overwritten.
-  void watch();
+  void watch() override;
   // It gets no more than there is by now, and ends once it has that. False: it has that.
   bool finish();
   bool finishing() const { return finishing_; }
   void note_still_missing(); // at its end: what it lost without having gone on anywhere
 
-  bool blocked() const { return blocked_; }
-  const Generation *generation() const { return generation_; }
+  bool blocked() const override { return blocked_; }
+  const Generation *generation() const override { return generation_; }
 
 private:
   enum class Progress : uint8_t { More, UpToDate, HeldBack, Blocked, Closed };
@@ -53,8 +54,6 @@ private:
   Progress skip();
   Progress send_rest(const ring::WholeUnits::Skip &skip);
   uint64_t limit();
-  void send_batch(const DatagramPlan &plan, const DatagramBatch &batch);
-  void send_singly(int fd, const DatagramPlan &plan, const DatagramBatch &batch);
   Progress after_short_send(const ring::Span &span, uint64_t sent_bytes);
   Progress close(const char *reason);
   uint64_t cursor() const { return record_.cursor.load(std::memory_order_relaxed); }
@@ -72,7 +71,7 @@ private:
   bool finishing_ = false;
   bool blocked_ = false;
   bool usual_channels_ = true; // all tracks, track i on channel 2i
-  bool segmentation_ = true;   // UDP_SEGMENT works for this peer
+  DatagramSender datagrams_;
   std::array<uint8_t, media::kMaxTracks> channels_{};
 };
 

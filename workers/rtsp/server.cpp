@@ -63,7 +63,12 @@ void Server::stop_listening() {
 
 ServerFacts Server::facts() const {
   const control::WorkerSettings &s = settings();
-  return {.tcp = s.tcp, .udp = s.udp, .rtp_port = s.rtp_port, .rtcp_port = s.rtcp_port};
+  return {.tcp = s.tcp,
+          .udp = s.udp,
+          .rtp_port = s.rtp_port,
+          .rtcp_port = s.rtcp_port,
+          .multicast = s.multicast,
+          .multicast_base = s.multicast_base};
 }
 
 void Server::note_blame(const Session *session) {
@@ -217,6 +222,10 @@ void Server::on_message(control::Received &received) {
           if (fds.size() == 1) on_handed_over(message, std::move(fds[0]));
         } else if constexpr (std::is_same_v<T, control::Settings>) {
           on_settings(message, fds);
+        } else if constexpr (std::is_same_v<T, control::SendMulticast>) {
+          if (fds.size() == 1) multicast_.on_message(message, fds[0].get());
+        } else if constexpr (std::is_same_v<T, control::StopMulticast>) {
+          multicast_.on_message(message);
         } else if constexpr (std::is_same_v<T, control::RingKept>) {
           if (Publisher *publisher = find_publisher(message.stream)) publisher->keep_ring();
         } else if constexpr (std::is_same_v<T, control::StreamSettings>) {
@@ -406,6 +415,7 @@ void Server::on_timer(loop::Timer &timer) {
   sources_.on_second(now);
   if (std::exchange(accept_failed_, false) && accepting_)
     for (auto &poll : polls_) poll->watch(loop::Poll::kReadable);
+  multicast_.on_second(now);
   allocator_.give_back_idle_memory();
   scan_all_streams();
 }

@@ -12,6 +12,7 @@
 #include "ipc/shm/table_allocator.h"
 #include "workers/rtsp/connection.h"
 #include "workers/rtsp/datagram_receiver.h"
+#include "workers/rtsp/multicast.h"
 #include "workers/rtsp/protocol/machine.h"
 #include "workers/rtsp/session.h"
 #include "workers/rtsp/sources.h"
@@ -66,6 +67,7 @@ public:
   uint16_t slots() const { return parts_.welcome.settings.slots; }
   Supervisor &supervisor() { return supervisor_; }
   DatagramReceiver &datagrams() { return datagrams_; }
+  Multicast &multicast() { return multicast_; }
   void note_blame(const Session *session);
   void note_blame(const shm::SessionRecord &record);
 
@@ -147,6 +149,7 @@ private:
   std::unordered_multimap<size_t, control::StreamId> streams_by_ring_;
   std::unordered_map<control::RequestId, uint64_t> asked_; // connection
   std::unordered_set<control::StreamId> due_rounds_, later_rounds_;
+  Multicast multicast_{*this}; // leaves the streams above before they go
   std::vector<std::unique_ptr<Connection>> retired_connections_;
   std::vector<std::unique_ptr<Session>> retired_sessions_;
   std::vector<std::unique_ptr<Stream>> retired_streams_;

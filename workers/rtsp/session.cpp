@@ -84,7 +84,28 @@ Result<void> Session::open_udp(uint32_t track, const PortPair &client, Direction
   return {};
 }
 
+Result<control::JoinMulticast> Session::join_of() const {
+  uint32_t interface = TRY(server_.multicast().interface_of(local_));
+  return control::JoinMulticast{.session = id(), .interface = interface};
+}
+
+Result<void> Session::join(const control::MulticastGranted &granted) {
+  if (seat_) return {};
+  if (granted.groups.size() != track_count()) return Error{"the groups of the stream do not fit its tracks"};
+  MulticastSeat seat{record_.stream, TRY(server_.multicast().interface_of(local_)), peer_};
+  TRY(server_.multicast().join(seat, granted));
+  seat_ = std::move(seat);
+  for (const std::string &address : granted.groups)
+    groups_.push_back({address, {granted.rtp_port, granted.rtcp_port}, granted.ttl});
+  return {};
+}
+
+const MulticastGroup *Session::group_of(uint32_t track) {
+  return track < groups_.size() ? &groups_[track] : nullptr;
+}
+
 void Session::close_sockets() {
+  if (seat_) server_.multicast().leave(*std::exchange(seat_, std::nullopt));
   polls_.clear();
   for (shm::MediaSocket &socket : record_.sockets) {
     if (socket.fd < 0) continue;
@@ -132,6 +153,7 @@ std::vector<RtpInfo> Session::rtp_info(Nanoseconds now) {
 }
 
 void Session::enter_play() {
+  if (by_multicast()) return; // the stream has one sender for all
   reader_ = std::make_unique<Reader>(*this, media_connection(), description_);
   stream_->add(*reader_, start_ ? *start_ : stream_->start(false));
   start_.reset();
@@ -141,6 +163,7 @@ void Session::start_play() {
   log(LogLevel::Info, "[{}] [session {}] is reading from path '{}', {}", label(), log_id(), state().path_text(),
       media_text());
   server_.supervisor().send(control::Playing{.session = id()});
+  if (by_multicast()) return;
   send_initial_reports(now());
   beginning_.reset();
   if (!closed_) schedule_round(); // else the client does not read
@@ -301,7 +324,9 @@ void Session::on_second(Nanoseconds now) {
     note_foreign_payload();
   }
   if (!finish_reason_.empty() && (reader_ == nullptr || !reader_->finishing())) return finish();
-  if (!over_udp()) return;
+  if (by_multicast() && seat_)
+    keep_alive(std::max(server_.multicast().heard(*seat_), record_.last_active_ns.load(std::memory_order_relaxed)));
+  if (!over_udp() && !by_multicast()) return;
   Nanoseconds silent = now - record_.last_active_ns.load(std::memory_order_relaxed);
   if (state().state == State::Record && silent > server_.settings().read_timeout_ns)
     return close("no UDP packets received in a while");
@@ -318,14 +343,15 @@ void Session::note_foreign_payload() {
     return log(LogLevel::Warn,
                "[{}] [session {}] packets of payload type {} are dropped: that of track {} is {}, the first of its "
                "media line",
-               log_id(), *payload_type, i, description_.tracks[i].payload_type);
+               label(), log_id(), *payload_type, i, description_.tracks[i].payload_type);
   }
 }
 
 std::string Session::media_text() {
   size_t tracks = 0;
   for (size_t i = 0; i < state().carried_count(); i++) tracks += state().tracks[i].is_set_up;
-  return fmt::format("{} track{} with {}", tracks, tracks == 1 ? "" : "s", over_udp() ? "UDP" : "TCP");
+  const char *transport = by_multicast() ? "UDP-multicast" : over_udp() ? "UDP" : "TCP";
+  return fmt::format("{} track{} with {}", tracks, tracks == 1 ? "" : "s", transport);
 }
 
 void Session::deliver_rest() {

@@ -1,5 +1,5 @@
-// One RTSP session: a publisher or a reader of a path, over its connection (TCP) or over connected UDP sockets, which
-// outlive the connection. Its state stands in the session table. Owned by the Server.
+// One RTSP session: a publisher or a reader of a path, over its connection (TCP), over connected UDP sockets or by
+// multicast; the latter two outlive the connection. Its state stands in the session table. Owned by the Server.
 #pragma once
 
 #include "common/loop/loop.h"
@@ -7,6 +7,7 @@
 #include "ipc/control/messages.h"
 #include "ipc/shm/session_table.h"
 #include "workers/rtsp/beginning.h"
+#include "workers/rtsp/multicast.h"
 #include "workers/rtsp/protocol/machine.h"
 #include "workers/rtsp/publisher.h"
 #include "workers/rtsp/reader.h"
@@ -45,6 +46,12 @@ public:
   control::Claim claim_of(const PortPair &client, std::string path, bool publishes) const;
   enum class Direction { Play, Record };
   Result<void> open_udp(uint32_t track, const PortPair &client, Direction direction);
+
+  // A reader's part in its stream's groups: what to ask for, and the answer.
+  Result<control::JoinMulticast> join_of() const;
+  Result<void> join(const control::MulticastGranted &granted);
+  // Of a track; null unless the session has joined.
+  const MulticastGroup *group_of(uint32_t track);
 
   Result<void> granted_publish(const control::PublishGranted &granted, const std::vector<Fd> &rings,
                                const media::StreamDescription &description);
@@ -95,6 +102,7 @@ private:
   void note_foreign_payload();
   std::string media_text(); // "2 tracks with UDP"
   bool over_udp() { return state().transport == TransportKind::Udp; }
+  bool by_multicast() { return state().transport == TransportKind::Multicast; }
 
   Server &server_;
   shm::SessionRecord &record_;
@@ -109,6 +117,8 @@ private:
   media::StreamDescription description_;
   std::vector<std::unique_ptr<loop::Poll>> polls_;
   const bool tls_;
+  std::vector<MulticastGroup> groups_; // of each track, once it has joined
+  std::optional<MulticastSeat> seat_;
   bool closed_ = false;
   bool foreign_payload_noted_ = false;
 };

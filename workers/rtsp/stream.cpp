@@ -1,7 +1,7 @@
 #include "workers/rtsp/stream.h"
 
 #include "common/base/check.h"
-#include "workers/rtsp/reader.h"
+#include "workers/rtsp/stream_reader.h"
 
 #include <algorithm>
 
@@ -144,12 +144,12 @@ Start Stream::start(bool from_random_access) {
   return live;
 }
 
-void Stream::add(Reader &reader, const Start &start) {
+void Stream::add(StreamReader &reader, const Start &start) {
   reader.start(start);
   readers_.push_back(&reader);
 }
 
-void Stream::remove(Reader &reader) {
+void Stream::remove(StreamReader &reader) {
   auto position = std::find(readers_.begin(), readers_.end(), &reader);
   if (position == readers_.end()) return;
   *position = readers_.back();
@@ -160,7 +160,7 @@ void Stream::remove(Reader &reader) {
 void Stream::round() {
   for (auto &generation : generations_) generation->forget_round();
   for (size_t i = 0; i < readers_.size();) {
-    Reader *reader = readers_[i];
+    StreamReader *reader = readers_[i];
     reader->blocked() ? reader->watch() : reader->serve();
     if (i < readers_.size() && readers_[i] == reader) i++; // else it ended, and another took its place
   }
@@ -178,7 +178,7 @@ void Stream::drop_finished_generations() {
     const Generation *oldest = generations_.front().get();
     bool superseded = oldest->reader().state() == ring::RingState::Superseded;
     bool used = std::any_of(readers_.begin(), readers_.end(),
-                            [&](const Reader *reader) { return reader->generation() == oldest; });
+                            [&](const StreamReader *reader) { return reader->generation() == oldest; });
     if (used || !superseded) return;
     generations_.erase(generations_.begin());
   }

@@ -6,6 +6,7 @@
 #include "ipc/control/messages.h"
 #include "ipc/ring/ring_reader.h"
 #include "ipc/shm/mapping.h"
+#include "workers/rtsp/stream_reader.h"
 
 #include <sys/uio.h>
 
@@ -13,8 +14,6 @@
 #include <vector>
 
 namespace sluice::rtsp {
-
-class Reader;
 
 // Consecutive packets of one track that fit one UDP_SEGMENT send: all of `segment` bytes, the last one maybe less.
 struct DatagramBatch {
@@ -72,13 +71,6 @@ private:
   bool head_valid_ = false, span_valid_ = false, plan_valid_ = false, limited_plan_valid_ = false;
 };
 
-// Where a reader begins.
-struct Start {
-  Generation *generation = nullptr;
-  uint64_t cursor = 0;
-  bool random_access = false; // the entry at the cursor is the first of a random access unit
-};
-
 class Stream {
 public:
   static constexpr size_t kMaxPacketBytes = 1472; // of a datagram: Ethernet's MTU less IPv4 and UDP headers
@@ -96,8 +88,8 @@ public:
 
   // With the newest random access point that there is, else with what comes next.
   Start start(bool from_random_access);
-  void add(Reader &reader, const Start &start);
-  void remove(Reader &reader);
+  void add(StreamReader &reader, const Start &start);
+  void remove(StreamReader &reader);
   bool idle() const { return readers_.empty() && sessions == 0; }
   void round();
 
@@ -113,7 +105,7 @@ private:
 
   control::StreamId id_;
   std::vector<std::unique_ptr<Generation>> generations_; // oldest first
-  std::vector<Reader *> readers_;
+  std::vector<StreamReader *> readers_;
 };
 
 } // namespace sluice::rtsp

@@ -28,6 +28,15 @@ struct ServerFacts {
   bool tcp = true, udp = true; // `protocols`; UDP is never offered over TLS
   bool tls = false;
   uint16_t rtp_port = 0, rtcp_port = 0; // the server's
+  bool multicast = false;               // `protocols`; not over TLS either
+  std::string multicast_base = {};      // an address for those who look for one in a description
+};
+
+// Where a track is sent to by multicast.
+struct MulticastGroup {
+  std::string address; // IPv4
+  PortPair ports;
+  uint8_t ttl = 0;
 };
 
 struct Reply {
@@ -54,8 +63,8 @@ struct BeginPublish {
   std::vector<std::string> ignored;
 };
 
-// A session reads: needs a session, ask the supervisor, open UDP sockets → read_granted(), refused(), unauthorized()
-// or failed().
+// A session reads: needs a session, ask the supervisor, open UDP sockets or join the stream's multicast groups →
+// read_granted(), refused(), unauthorized() or failed().
 struct BeginRead {
   std::string path, query;
   uint32_t track = 0; // may be beyond the stream's tracks: read_granted() finds out
@@ -76,6 +85,9 @@ struct PauseMedia {                                // stop media → paused()
 };
 struct EndSession {}; // → torn_down(), then release the session
 
+// How a session gets its media that was set up like this.
+TransportKind kind_of(const TransportSpec &transport);
+
 using Decision = std::variant<Reply, AskDescribe, BeginPublish, BeginRead, SetupTrack, StartPlay, StartRecord,
                               PauseMedia, EndSession>;
 
@@ -88,14 +100,15 @@ Decision decide(const Request &request, ConnectionState &connection, SessionStat
 // A fresh session in Initial, linked to the connection.
 void create_session(SessionState &session, uint32_t wire_id, ConnectionState &connection);
 // Both ways, also when the connection closes or the session ends otherwise. True: the session is not in use any
-// more, release it (`not in use`). A session that plays or records over UDP outlives its connections.
+// more, release it (`not in use`). A session that plays or records over UDP, or plays by multicast, outlives its
+// connections.
 bool unlink(ConnectionState &connection, SessionState &session);
 
 enum class RefusalKind : uint8_t { BadRequest, NoPublisher, Unavailable };
 
 // Outcomes, for the same request that was decided. Where another connection changed the session while this one
 // waited for an answer (better: hold back requests of a session that has one under way), they refuse with 400.
-Reply described(const Request &request, const media::StreamDescription &description);
+Reply described(const Request &request, const media::StreamDescription &description, const ServerFacts &facts);
 Reply refused(const Request &request, RefusalKind kind, std::string reason);
 // 301. "/name" becomes a URL of this server, as the client named it.
 Reply redirected(const Request &request, const std::string &location);
@@ -117,11 +130,12 @@ Reply failed(const Request &request, std::string reason, Status status = Status:
 Reply unavailable(const Request &request, std::string reason);
 
 Reply publish_granted(const Request &request, const BeginPublish &decision, SessionState &session);
-// `ssrc` of the track if a packet of it was seen. 400 if the stream has no such track.
+// `ssrc` of the track if a packet of it was seen; `group` of the track if it was asked for by multicast. 400 if the
+// stream has no such track.
 Reply read_granted(const Request &request, const BeginRead &decision, SessionState &session, size_t track_count,
-                   const ServerFacts &facts, std::optional<uint32_t> ssrc);
+                   const ServerFacts &facts, std::optional<uint32_t> ssrc, const MulticastGroup *group = nullptr);
 Reply track_set_up(const Request &request, const SetupTrack &decision, SessionState &session, const ServerFacts &facts,
-                   std::optional<uint32_t> ssrc);
+                   std::optional<uint32_t> ssrc, const MulticastGroup *group = nullptr);
 // `tracks`: those set up that have traffic, in order.
 Reply playing(const Request &request, const ConnectionState &connection, SessionState &session,
               std::span<const RtpInfo> tracks);

@@ -12,10 +12,6 @@
 namespace sluice::rtsp {
 namespace {
 
-TransportKind kind_of(const TransportSpec &transport) {
-  return transport.lower == LowerTransport::Udp ? TransportKind::Udp : TransportKind::Tcp;
-}
-
 void keep_path(SessionState &session, std::string_view path, std::string_view query) {
   CHECK(path.size() <= kMaxPathBytes && query.size() <= kMaxQueryBytes);
   std::copy(path.begin(), path.end(), session.path);
@@ -28,19 +24,26 @@ void keep_transport(SessionState &session, uint32_t index, const TransportSpec &
   CHECK(index < session.track_count);
   TrackState &track = session.tracks[index];
   session.transport = kind_of(transport);
-  if (transport.lower == LowerTransport::Udp) {
+  if (session.transport == TransportKind::Udp) {
     track.client_rtp_port = transport.client_port->rtp;
     track.client_rtcp_port = transport.client_port->rtcp;
-  } else {
+  } else if (session.transport == TransportKind::Tcp) {
     track.rtp_channel = static_cast<uint8_t>(transport.interleaved->rtp);
   }
   track.is_set_up = 1;
 }
 
-std::string answer_transport(const TransportSpec &asked, const ServerFacts &facts, std::optional<uint32_t> ssrc) {
+std::string answer_transport(const TransportSpec &asked, const ServerFacts &facts, std::optional<uint32_t> ssrc,
+                             const MulticastGroup *group) {
   TransportSpec answer;
   answer.lower = asked.lower;
-  if (asked.lower == LowerTransport::Udp) {
+  answer.multicast = asked.multicast;
+  if (asked.multicast) {
+    CHECK(group != nullptr);
+    answer.destination = group->address;
+    answer.port = group->ports;
+    answer.ttl = group->ttl;
+  } else if (asked.lower == LowerTransport::Udp) {
     answer.client_port = asked.client_port;
     answer.server_port = PortPair{facts.rtp_port, facts.rtcp_port};
   } else {
@@ -67,7 +70,24 @@ void bind_media(const ConnectionState &connection, SessionState &session) {
   session.tcp_connection = session.transport == TransportKind::Tcp ? connection.id : 0;
 }
 
+// VLC reads by multicast only what is described with a group's address; `vlcmulticast` in the query asks for one.
+bool wants_multicast_address(const Request &request) {
+  if (!request.url) return false;
+  std::string_view rest = request.url->query;
+  while (!rest.empty()) {
+    std::string_view part = rest.substr(0, rest.find('&'));
+    rest.remove_prefix(std::min(part.size() + 1, rest.size()));
+    if (part.substr(0, part.find('=')) == "vlcmulticast") return true;
+  }
+  return false;
+}
+
 } // namespace
+
+TransportKind kind_of(const TransportSpec &transport) {
+  if (transport.lower == LowerTransport::Tcp) return TransportKind::Tcp;
+  return transport.multicast ? TransportKind::Multicast : TransportKind::Udp;
+}
 
 Reply success(const Request &request) {
   Reply reply;
@@ -125,15 +145,16 @@ bool unlink(ConnectionState &connection, SessionState &session) {
     return true;
   }
   bool active = session.state == State::Play || session.state == State::Record;
-  bool outlives = active && session.transport == TransportKind::Udp;
+  bool outlives = active && session.transport != TransportKind::Tcp;
   return session.linked_connections == 0 && !outlives;
 }
 
-Reply described(const Request &request, const media::StreamDescription &description) {
+Reply described(const Request &request, const media::StreamDescription &description, const ServerFacts &facts) {
   Reply reply = success(request);
   reply.response.headers.add("Content-Base", request.url_text + "/");
   reply.response.headers.add("Content-Type", "application/sdp");
-  reply.response.body = write_sdp(description);
+  bool multicast = facts.multicast && !facts.tls && wants_multicast_address(request);
+  reply.response.body = write_sdp(description, multicast ? facts.multicast_base : "0.0.0.0");
   return reply;
 }
 
@@ -219,7 +240,7 @@ Reply publish_granted(const Request &request, const BeginPublish &decision, Sess
 }
 
 Reply read_granted(const Request &request, const BeginRead &decision, SessionState &session, size_t track_count,
-                   const ServerFacts &facts, std::optional<uint32_t> ssrc) {
+                   const ServerFacts &facts, std::optional<uint32_t> ssrc, const MulticastGroup *group) {
   CHECK(track_count <= media::kMaxTracks);
   if (session.state != State::Initial) return overtaken(request);
   if (decision.track >= track_count) {
@@ -230,12 +251,12 @@ Reply read_granted(const Request &request, const BeginRead &decision, SessionSta
   keep_transport(session, decision.track, decision.transport);
   set_state(session, State::PrePlay);
   Reply reply = success_in(request, session);
-  reply.response.headers.add("Transport", answer_transport(decision.transport, facts, ssrc));
+  reply.response.headers.add("Transport", answer_transport(decision.transport, facts, ssrc, group));
   return reply;
 }
 
 Reply track_set_up(const Request &request, const SetupTrack &decision, SessionState &session, const ServerFacts &facts,
-                   std::optional<uint32_t> ssrc) {
+                   std::optional<uint32_t> ssrc, const MulticastGroup *group) {
   State expected = decision.record ? State::PreRecord : State::PrePlay;
   TransportKind kind = kind_of(decision.transport);
   bool same_kind = session.transport == TransportKind::None || session.transport == kind;
@@ -246,7 +267,7 @@ Reply track_set_up(const Request &request, const SetupTrack &decision, SessionSt
   keep_transport(session, decision.track, decision.transport);
   Reply reply = success_in(request, session);
   reply.response.headers.add("Transport",
-                             answer_transport(decision.transport, facts, decision.record ? std::nullopt : ssrc));
+                             answer_transport(decision.transport, facts, decision.record ? std::nullopt : ssrc, group));
   return reply;
 }
 
@@ -285,8 +306,8 @@ Reply torn_down(const Request &request, ConnectionState &connection, SessionStat
 
 void add_session(Reply &reply, const SessionState &session) {
   bool reading = session.state == State::PrePlay || session.state == State::Play;
-  reply.response.headers.add("Session",
-                             write_session(session.wire_id, reading && session.transport == TransportKind::Udp));
+  bool times_out = session.transport == TransportKind::Udp || session.transport == TransportKind::Multicast;
+  reply.response.headers.add("Session", write_session(session.wire_id, reading && times_out));
 }
 
 } // namespace sluice::rtsp

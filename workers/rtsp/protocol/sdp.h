@@ -41,7 +41,7 @@ struct ParsedSdp {
 // The error's text goes behind "invalid SDP: ".
 Result<ParsedSdp> parse_sdp(std::string_view text);
 
-// CRLF lines; the control attribute of track n is trackID=n.
-std::string write_sdp(const media::StreamDescription &description);
+// CRLF lines; the control attribute of track n is trackID=n. `address`: IPv4, of the connection line.
+std::string write_sdp(const media::StreamDescription &description, std::string_view address = "0.0.0.0");
 
 } // namespace sluice::rtsp

@@ -37,12 +37,11 @@ void write_track(Track track, size_t index, std::string &text) {
 
 } // namespace
 
-std::string write_sdp(const media::StreamDescription &description) {
+std::string write_sdp(const media::StreamDescription &description, std::string_view address) {
   std::string text = "v=0\r\n"
                      "o=- 0 0 IN IP4 127.0.0.1\r\n"
-                     "s=Stream\r\n"
-                     "c=IN IP4 0.0.0.0\r\n"
-                     "t=0 0\r\n";
+                     "s=Stream\r\n";
+  text += fmt::format("c=IN IP4 {}\r\nt=0 0\r\n", address);
   for (size_t i = 0; i < description.tracks.size(); i++) write_track(description.tracks[i], i, text);
   return text;
 }

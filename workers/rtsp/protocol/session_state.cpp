@@ -67,7 +67,8 @@ void set_state(SessionState &session, State next) {
 }
 
 bool is_valid(const SessionState &session) {
-  if (session.wire_id == 0 || session.state > State::Record || session.transport > TransportKind::Tcp) return false;
+  if (session.wire_id == 0 || session.state > State::Record || session.transport > TransportKind::Multicast)
+    return false;
   if (session.track_count > media::kMaxTracks || session.path_length > kMaxPathBytes ||
       session.query_length > kMaxQueryBytes) {
     return false;
@@ -82,6 +83,8 @@ bool is_valid(const SessionState &session) {
     if (i < session.carried_count()) carried += flag;
   }
   if ((set_up > 0) != (session.transport != TransportKind::None)) return false;
+  bool publishes = session.state == State::PreRecord || session.state == State::Record;
+  if (publishes && session.transport == TransportKind::Multicast) return false;
   bool active = session.state == State::Play || session.state == State::Record;
   if (session.tcp_connection != 0 && (!active || session.transport != TransportKind::Tcp)) return false;
   switch (session.state) {

@@ -16,7 +16,7 @@ constexpr size_t kMaxPathBytes = 512;
 constexpr size_t kMaxQueryBytes = 512;
 
 enum class State : uint8_t { Initial, PrePlay, Play, PreRecord, Record };
-enum class TransportKind : uint8_t { None, Udp, Tcp };
+enum class TransportKind : uint8_t { None, Udp, Tcp, Multicast };
 
 // "initial", "prePlay", … as in error texts.
 std::string_view to_string(State state);

@@ -96,8 +96,12 @@ PortPair free_channels(const SessionState *session) {
 
 std::optional<Reply> check_kind(const Request &request, const TransportSpec &transport, const SessionState *session,
                                 const ServerFacts &facts) {
-  if (transport.multicast) return unsupported_transport(request, "multicast is not enabled");
-  if (transport.lower == LowerTransport::Udp) {
+  if (transport.multicast) {
+    bool offered = facts.multicast && !facts.tls && transport.lower == LowerTransport::Udp;
+    if (!offered) return unsupported_transport(request, "multicast is not enabled");
+    bool records = transport.mode == TransportMode::Record || (session && session->state == State::PreRecord);
+    if (records) return unsupported_transport(request, "multicast can't be published");
+  } else if (transport.lower == LowerTransport::Udp) {
     if (!facts.udp || facts.tls) return unsupported_transport(request, "UDP is not enabled");
     if (!transport.client_port) return bad_request(request, "transport header does not contain client ports");
   } else if (transport.interleaved) { // else they are ours to choose
@@ -107,7 +111,7 @@ std::optional<Reply> check_kind(const Request &request, const TransportSpec &tra
     }
     if (uses_channel(session, ids.rtp)) return bad_request(request, "interleaved IDs already used");
   }
-  TransportKind kind = transport.lower == LowerTransport::Udp ? TransportKind::Udp : TransportKind::Tcp;
+  TransportKind kind = kind_of(transport);
   if (session && session->transport != TransportKind::None && session->transport != kind) {
     return bad_request(request, "can't setup tracks with different protocols");
   }
