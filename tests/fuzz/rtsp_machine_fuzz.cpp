@@ -1,7 +1,7 @@
 // A sequence of requests on a few connections against the machine, with outcomes taken from the input.
 //   input: steps of  control(1)  request text up to a NUL byte
-//   control: bits 0-1 connection, bit 2 the connection closes first, bits 3-4 outcome (0, 1 granted; 2 refused;
-//   3 the I/O layer fails), bit 5 UDP off, bit 6 TCP off, bit 7 the session's state was lost
+//   control: bits 0-1 connection, bit 2 the connection closes first, bits 3-4 outcome (0 granted; 1 granted, multicast
+//   off; 2 refused; 3 the I/O layer fails), bit 5 UDP off, bit 6 TCP off, bit 7 the session's state was lost
 #include "common/base/check.h"
 #include "workers/rtsp/protocol/machine.h"
 
@@ -11,6 +11,8 @@ namespace {
 
 using namespace sluice;
 using namespace sluice::rtsp;
+
+const MulticastGroup kGroup{"224.1.0.1", {8002, 8003}, 16};
 
 struct World {
   std::map<uint32_t, SessionState> sessions;
@@ -75,16 +77,17 @@ Reply carry_out(World &world, const Request &request, ConnectionState &connectio
   if (outcome == 3) return failed(request, "no");
   media::StreamDescription description;
   description.tracks.resize(2);
-  if (std::get_if<AskDescribe>(&decision)) return described(request, description);
+  if (std::get_if<AskDescribe>(&decision)) return described(request, description, facts);
   if (auto *begin = std::get_if<BeginPublish>(&decision)) {
     CHECK(check_path_name(begin->path).has_value() && media::is_valid(begin->description));
     return publish_granted(request, *begin, world.needed(found, connection));
   }
   if (auto *begin = std::get_if<BeginRead>(&decision)) {
     CHECK(check_path_name(begin->path).has_value());
-    return read_granted(request, *begin, world.needed(found, connection), 2, facts, 1);
+    return read_granted(request, *begin, world.needed(found, connection), 2, facts, 1, &kGroup);
   }
-  if (auto *setup = std::get_if<SetupTrack>(&decision)) return track_set_up(request, *setup, *found, facts, {});
+  if (auto *setup = std::get_if<SetupTrack>(&decision))
+    return track_set_up(request, *setup, *found, facts, {}, &kGroup);
   RtpInfo info{1, 2, 3};
   if (std::get_if<StartPlay>(&decision)) return playing(request, connection, *found, {&info, outcome});
   if (std::get_if<StartRecord>(&decision)) return recording(request, connection, *found);
@@ -114,7 +117,8 @@ void step(World &world, uint8_t control, Bytes text) {
   Result<std::optional<ParsedRequest>> parsed = parse_request(text);
   if (!parsed || !*parsed) return;
   const Request &request = (*parsed)->request;
-  ServerFacts facts{(control & 0x40) == 0, (control & 0x20) == 0, false, 8000, 8001};
+  ServerFacts facts{
+      (control & 0x40) == 0, (control & 0x20) == 0, false, 8000, 8001, (control >> 3 & 3) != 1, "224.1.0.0"};
   SessionState *found = world.find(session_id_of(request, connection));
   if (found && control & 0x80) {
     world.end(found->wire_id);

@@ -109,10 +109,10 @@ def _socket_inodes(pid):
     return inodes
 
 
-def _connections():
-    """(local port, remote port, inode) of every established TCP connection over IPv4 or IPv6."""
+def _connections(pid="self"):
+    """(local port, remote port, inode) of every established TCP connection over IPv4 or IPv6, as this process sees them."""
     for family in ("tcp", "tcp6"):
-        for line in Path(f"/proc/net/{family}").read_text().split("\n")[1:]:
+        for line in Path(f"/proc/{pid}/net/{family}").read_text().split("\n")[1:]:
             fields = line.split()
             if len(fields) > 9 and fields[3] == "01":
                 yield int(fields[1].rpartition(":")[2], 16), int(fields[2].rpartition(":")[2], 16), int(fields[9])
@@ -171,9 +171,10 @@ class Ports:
 
 class Server:
     """The executable with a configuration of its own, in a folder of its own. Use as a context manager or let
-    TestCase.server make it."""
+    TestCase.server make it. `prefix`: what its command begins with; `host`: where it is reached."""
 
-    def __init__(self, configuration=None, environment=None, files=None):
+    def __init__(self, configuration=None, environment=None, files=None, prefix=(), host="127.0.0.1"):
+        self.host, self.prefix = host, prefix
         self.folder = Path(tempfile.mkdtemp(prefix="sluice-test-"))
         self.folder.chmod(0o755)
         self.log_path = self.folder / "log"
@@ -201,8 +202,8 @@ class Server:
     def start(self):
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [EXECUTABLE, str(self.path)], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
-                env=self.environment,
+                [*self.prefix, EXECUTABLE, str(self.path)], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                cwd=self.folder, env=self.environment,
             )
         self.pid = self.process.pid
         try:
@@ -220,7 +221,7 @@ class Server:
         wait_until(lambda: not any(running(pid) for pid in everything), what="all processes of the server are gone")
 
     def url(self, path):
-        return f"rtsp://127.0.0.1:{self.rtsp_port}/{path}"
+        return f"rtsp://{self.host}:{self.rtsp_port}/{path}"
 
     def api(self):
         return Api(self.api_port)  # if the configuration turns it on
@@ -233,7 +234,7 @@ class Server:
 
     def answers(self):
         try:
-            with socket.create_connection(("127.0.0.1", self.rtsp_port), 1) as connection:
+            with socket.create_connection((self.host, self.rtsp_port), 1) as connection:
                 connection.settimeout(1)
                 connection.sendall(f"OPTIONS {self.url('')} RTSP/1.0\r\nCSeq: 1\r\n\r\n".encode())
                 return connection.recv(12) == b"RTSP/1.0 200"
@@ -265,7 +266,7 @@ class Server:
 
         def find():
             served = (self.rtsp_port, self.rtsps_port)
-            inodes = {inode for local, remote, inode in _connections() if local in served and remote == port}
+            inodes = {inode for local, remote, inode in _connections(self.pid) if local in served and remote == port}
             for slot, pid in self.workers().items():
                 if inodes & _socket_inodes(pid):
                     return (slot,)

@@ -36,7 +36,7 @@ class Response:
 class Client:
     """One connection. Interleaved frames that come between responses are kept in `frames` as (channel, bytes)."""
 
-    def __init__(self, server, timeout_s=10, receive_buffer=None, segment=None, host="127.0.0.1"):
+    def __init__(self, server, timeout_s=10, receive_buffer=None, segment=None, host=None, source=None):
         self.server = server
         self.connection = socket.socket()
         if receive_buffer:
@@ -44,7 +44,9 @@ class Client:
         if segment:  # as on Ethernet; on the loopback the server's kernel buffers megabytes
             self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, segment)
         self.connection.settimeout(timeout_s)
-        self.connection.connect((host, server.rtsp_port))
+        if source:
+            self.connection.bind((source, 0))
+        self.connection.connect((host or server.host, server.rtsp_port))
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.timeout_s = timeout_s
         self.buffer = bytearray()

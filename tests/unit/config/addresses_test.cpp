@@ -33,5 +33,17 @@ TEST(IpOrCidr, IsEitherFamily) {
   EXPECT_FALSE(is_cidr("1.2.3.4"));
 }
 
+TEST(MulticastRange, IsOfIPv4GroupsAndHasNoHostBits) {
+  auto range = parse_multicast_range("224.1.2.3/16");
+  ASSERT_TRUE(range);
+  EXPECT_EQ(range->network, 0xe0010000U);
+  EXPECT_EQ(range->prefix_bits, 16);
+  EXPECT_EQ(parse_multicast_range("239.255.255.255/32")->network, 0xefffffffU);
+  EXPECT_EQ(parse_multicast_range("224.0.0.0/4")->network, 0xe0000000U);
+  for (const char *text : {"", "224.1.0.0", "224.1.0.0/", "224.1.0.0/33", "224.0.0.0/3", "223.1.0.0/16", "240.0.0.0/8",
+                           "ff02::/64", "224.1.0/16", "224.1.0.0/16/16"})
+    EXPECT_FALSE(parse_multicast_range(text)) << text;
+}
+
 } // namespace
 } // namespace sluice::config

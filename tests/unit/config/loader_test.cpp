@@ -298,7 +298,12 @@ TEST(LoadErrors, AreForListenersThatAreOn) {
   EXPECT_THAT(errors("rtpAddress: :9000"), ElementsAre(HasSubstr("RTP and RTCP ports must be consecutive")));
   EXPECT_THAT(errors("hlsAddress: x"), ElementsAre(HasSubstr("hlsAddress")));
   EXPECT_THAT(errors("multicastRTPPort: 8005"), Contains(HasSubstr("multicastRTPPort: RTP port must be even")));
-  EXPECT_THAT(errors("multicastIPRange: x"), ElementsAre(HasSubstr("multicastIPRange")));
+  for (const char *wrong : {"x", "224.1.0.0", "10.0.0.0/8", "224.0.0.0/3", "192.0.0.0/4", "ff02::/16", "224.1.0.0/33"})
+    EXPECT_THAT(errors(fmt::format("multicastIPRange: '{}'", wrong)),
+                ElementsAre(HasSubstr(fmt::format("multicastIPRange: '{}' is not a range of IPv4 multicast", wrong))));
+  configuration("multicastIPRange: 239.0.0.0/4\nmulticastRTPPort: 9002\nmulticastRTCPPort: 9003");
+  EXPECT_THAT(errors("multicastRTCPPort: 8004"),
+              ElementsAre(HasSubstr("multicastRTCPPort: RTP and RTCP ports must be consecutive")));
   configuration("rtspDisable: yes\nrtspAddress: x\nrtpAddress: :1\nmulticastIPRange: x");
   configuration("protocols: [tcp]\nrtpAddress: :9001\nmulticastRTPPort: 1");
   configuration("rtmpDisable: yes\nrtmpAddress: x\nhlsDisable: yes\nhlsAddress: x");
@@ -381,9 +386,8 @@ TEST(NotBuilt, IsRefusedByName) {
   EXPECT_THAT(errors("pprof: yes"), ElementsAre("f.yml:1: pprof: not supported yet; expected the default, no"));
   for (const char *text :
        {"metrics: yes", "pprof: yes", "logDestinations: [file]", "logDestinations: [stdout, syslog]", "logFormat: json",
-        "crashDirectory: /var/crash", "protocols: [multicast]", "protocols: [udp, multicast]", "hlsVariant: fmp4",
-        "hlsAlwaysRemux: yes", "hlsSegmentCount: 9", "hlsAllowOrigin: x", "hlsWorkers: 2", "rtmpWorkers: 2",
-        "rtmpEncryption: strict"}) {
+        "crashDirectory: /var/crash", "hlsVariant: fmp4", "hlsAlwaysRemux: yes", "hlsSegmentCount: 9",
+        "hlsAllowOrigin: x", "hlsWorkers: 2", "rtmpWorkers: 2", "rtmpEncryption: strict"}) {
     std::string name(text, std::string_view(text).find(':'));
     EXPECT_THAT(errors(text), ElementsAre(HasSubstr("f.yml:1: " + name + ": not supported yet;"))) << text;
   }

@@ -121,6 +121,7 @@ TEST(ReloadPlan, TellsWhatChangedWithoutValues) {
 TEST(ReloadPlan, ConcernsWorkersOnlyIfTheyHaveToBeTold) {
   EXPECT_TRUE(plan("", "rtspWorkers: 3").concerns_workers());
   EXPECT_TRUE(plan("", "runOnConnect: x").concerns_workers());
+  EXPECT_TRUE(plan("", "multicastIPRange: 239.0.0.0/8").concerns_workers());
   EXPECT_FALSE(plan("", "ringMaxSize: 8M\npaths: {a: }").concerns_workers());
 }
 

@@ -59,6 +59,19 @@ TEST_F(RingsTest, TellsTheWriterWhomToWake) {
   EXPECT_EQ(writer.subscribers(), uint64_t{1} << 63);
 }
 
+TEST_F(RingsTest, WakesASlotUntilAllOfItsSubscriptionsHaveEnded) {
+  ring::RingWriter writer = resume(rings.open(7, 0, description())->writable);
+  rings.subscribe(7, 5);
+  rings.subscribe(7, 5);
+  rings.unsubscribe(7, 5);
+  EXPECT_EQ(writer.subscribers(), uint64_t{1} << 5);
+  rings.unsubscribe(7, 5);
+  EXPECT_EQ(writer.subscribers(), 0U);
+  rings.unsubscribe(7, 5);
+  rings.subscribe(7, 5);
+  EXPECT_EQ(writer.subscribers(), uint64_t{1} << 5);
+}
+
 TEST_F(RingsTest, GrowsIntoANextGenerationThatKnowsTheReaders) {
   auto first = *rings.open(7, 2, description());
   ring::RingWriter writer = resume(first.writable);

@@ -241,6 +241,18 @@ TEST(MachineRefuses, UnsupportedTransportsAndStaysOpen) {
   }
 }
 
+TEST(MachineRefuses, MulticastOverTlsAndFromPublishers) {
+  Harness server = server_in(Before::Nothing);
+  server.facts.multicast = server.facts.tls = true;
+  EXPECT_TRUE(server.send("SETUP rtsp://h/p/trackID=0", "Transport: RTP/AVP;multicast\n").starts_with("RTSP/1.0 461 "));
+  server = server_in(Before::Announced);
+  server.facts.multicast = true;
+  EXPECT_TRUE(server.send("SETUP rtsp://h/p/streamid=0", "Transport: RTP/AVP;multicast;mode=record\n")
+                  .starts_with("RTSP/1.0 461 "));
+  EXPECT_EQ(server.reply.reason, "multicast can't be published");
+  EXPECT_FALSE(server.reply.close);
+}
+
 TEST(MachineRefuses, ChangedPaths) {
   expect_refused({
       {Before::ReadSetUp, "PLAY rtsp://h/q", kSession, "", 400, "path has changed, was 'p', now is 'q'"},

@@ -69,7 +69,7 @@ struct Harness {
     }
     if (auto *ask = std::get_if<AskDescribe>(&decision)) {
       asked.push_back("describe " + ask->path + "?" + ask->query);
-      return refusal ? refused(request, refusal->first, refusal->second) : described(request, description);
+      return refusal ? refused(request, refusal->first, refusal->second) : described(request, description, facts);
     }
     if (auto *begin = std::get_if<BeginPublish>(&decision)) {
       asked.push_back("publish " + begin->path + "?" + begin->query);
@@ -82,10 +82,12 @@ struct Harness {
       asked.push_back("read " + begin->path + "?" + begin->query);
       SessionState &made = needed();
       if (refusal) return refused(request, refusal->first, refusal->second);
-      return read_granted(request, *begin, made, description.tracks.size(), facts, ssrc(begin->track));
+      MulticastGroup group = group_of(begin->track);
+      return read_granted(request, *begin, made, description.tracks.size(), facts, ssrc(begin->track), &group);
     }
     if (auto *setup = std::get_if<SetupTrack>(&decision)) {
-      return track_set_up(request, *setup, *found, facts, ssrc(setup->track));
+      MulticastGroup group = group_of(setup->track);
+      return track_set_up(request, *setup, *found, facts, ssrc(setup->track), &group);
     }
     if (std::get_if<StartPlay>(&decision)) return playing(request, connection, *found, rtp_info);
     if (std::get_if<StartRecord>(&decision)) {
@@ -100,6 +102,7 @@ struct Harness {
     return done;
   }
 
+  static MulticastGroup group_of(uint32_t track) { return {"224.1.0." + std::to_string(track + 1), {8002, 8003}, 16}; }
   std::optional<uint32_t> ssrc(uint32_t track) const { return track < ssrcs.size() ? ssrcs[track] : std::nullopt; }
 
   void end(uint32_t id) {

@@ -24,6 +24,7 @@ public:
     if (!server_.connections.contains(connection)) server_.connect(connection, connection == 3 ? 2 : 1);
     server_.facts.udp = pick(8) != 0;
     server_.facts.tcp = pick(8) != 0;
+    server_.facts.multicast = pick(8) != 0;
     server_.refusal.reset();
     if (pick(10) == 0) server_.refusal = {static_cast<RefusalKind>(pick(3)), "refused"};
 

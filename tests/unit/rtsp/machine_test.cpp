@@ -116,6 +116,47 @@ TEST(Machine, VlcSetsUpTheBareUrlWithASlash) {
   EXPECT_NE(server.send("PLAY rtsp://h/p/", "Session: 1001\nRange: npt=0.000-\n").find("200 OK"), std::string::npos);
 }
 
+TEST(Machine, MulticastIsAnsweredWithTheTracksGroup) {
+  Harness server = with_stream();
+  server.facts.multicast = true;
+  EXPECT_EQ(server.send("SETUP rtsp://h/p/trackID=0", "Transport: RTP/AVP;multicast;port=1-2;destination=1.2.3.4\n"),
+            "RTSP/1.0 200 OK\r\nCSeq: 1\r\nServer: sluice\r\nSession: 1001;timeout=60\r\n"
+            "Transport: RTP/AVP;multicast;destination=224.1.0.1;port=8002-8003;ttl=16;ssrc=AABBCCDD\r\n\r\n");
+  EXPECT_EQ(server.session(1001)->transport, TransportKind::Multicast);
+  EXPECT_TRUE(server.send("SETUP rtsp://h/p/trackID=1", "Transport: RTP/AVP;unicast;client_port=2-3\n")
+                  .starts_with("RTSP/1.0 400 "));
+  server = with_stream();
+  server.facts.multicast = true;
+  server.send("SETUP rtsp://h/p/trackID=0", "Transport: RTP/AVP;multicast\n");
+  std::string second = server.send("SETUP rtsp://h/p/trackID=1", "Transport: RTP/AVP/UDP;multicast\n");
+  EXPECT_NE(second.find("Transport: RTP/AVP;multicast;destination=224.1.0.2;port=8002-8003;ttl=16\r\n"),
+            std::string::npos)
+      << second;
+  server.send("PLAY rtsp://h/p", "Session: 1001\n");
+  EXPECT_TRUE(is_valid(*server.session(1001)));
+  server.close(1);
+  EXPECT_NE(server.session(1001), nullptr) << "outlives its connection";
+}
+
+TEST(Machine, DescribesAMulticastAddressToWhomAsksForIt) {
+  Harness server = with_stream();
+  auto address = [&](const std::string &query) {
+    std::string response = server.send("DESCRIBE rtsp://h/p" + query);
+    size_t begin = response.find("c=IN IP4 ") + 9;
+    return response.substr(begin, response.find("\r\n", begin) - begin);
+  };
+  EXPECT_EQ(address("?vlcmulticast"), "0.0.0.0");
+  server.facts.multicast = true;
+  server.facts.multicast_base = "224.1.0.0";
+  EXPECT_EQ(address("?vlcmulticast"), "224.1.0.0");
+  EXPECT_EQ(address("?a=b&vlcmulticast=&c"), "224.1.0.0");
+  EXPECT_EQ(address("?vlcmulticasts"), "0.0.0.0");
+  EXPECT_EQ(address("?a=vlcmulticast"), "0.0.0.0");
+  EXPECT_EQ(address(""), "0.0.0.0");
+  server.facts.tls = true;
+  EXPECT_EQ(address("?vlcmulticast"), "0.0.0.0");
+}
+
 TEST(Machine, FirstAcceptableTransportIsChosen) {
   Harness server = with_stream();
   server.facts.udp = false;

@@ -38,6 +38,11 @@ std::string rewritten(const std::string &section) {
   return text.substr(text.find("m="));
 }
 
+TEST(SdpWriter, NamesTheAddressThatItIsGiven) {
+  media::StreamDescription none;
+  EXPECT_NE(write_sdp(none, "224.1.0.0").find("\r\nc=IN IP4 224.1.0.0\r\nt=0 0\r\n"), std::string::npos);
+}
+
 TEST(Sdp, OfFfmpegIsParsed) {
   ParsedSdp parsed = sdp_of(kFfmpeg);
   ASSERT_EQ(parsed.description.tracks.size(), 2u);

@@ -48,9 +48,10 @@ TEST(SessionState, IsRefusedWhenItContradictsItself) {
   EXPECT_TRUE(refused([](SessionState &s) { s.state = State::Initial; }));
   EXPECT_TRUE(refused([](SessionState &s) { s.state = State::PrePlay; })); // media bound though not playing
   EXPECT_TRUE(refused([](SessionState &s) { s.state = State::Record; }));  // track 0 is missing
-  EXPECT_TRUE(refused([](SessionState &s) { s.transport = static_cast<TransportKind>(3); }));
+  EXPECT_TRUE(refused([](SessionState &s) { s.transport = static_cast<TransportKind>(4); }));
   EXPECT_TRUE(refused([](SessionState &s) { s.transport = TransportKind::None; }));
   EXPECT_TRUE(refused([](SessionState &s) { s.transport = TransportKind::Udp; }));
+  EXPECT_TRUE(refused([](SessionState &s) { s.transport = TransportKind::Multicast; })); // bound to a connection
   EXPECT_TRUE(refused([](SessionState &s) { s.track_count = 17; }));
   EXPECT_TRUE(refused([](SessionState &s) { s.track_count = 1; }));
   EXPECT_TRUE(refused([](SessionState &s) { s.path_length = 513; }));
@@ -77,6 +78,15 @@ TEST(SessionState, SectionsThatAreIgnoredNeedNotBeSetUp) {
   EXPECT_FALSE(is_valid(session));
   session = playing_session();
   session.ignored_count = 1; // of a publisher only
+  EXPECT_FALSE(is_valid(session));
+}
+
+TEST(SessionState, ReadsByMulticastButDoesNotPublishByIt) {
+  SessionState session = playing_session();
+  session.transport = TransportKind::Multicast;
+  session.tcp_connection = 0;
+  EXPECT_TRUE(is_valid(session));
+  session.state = State::PreRecord;
   EXPECT_FALSE(is_valid(session));
 }
 
