@@ -48,7 +48,7 @@ class Hostile(TestCase):
         before = descriptors()
         for _ in range(30):
             first, second = Client(self.sluice), Client(self.sluice)
-            expect(first.setup("cam", 0, "RTP/AVP;multicast"), 461)
+            expect(first.setup("cam", 0, "RTP/AVP/TCP;multicast;interleaved=0-1"), 461)
             second.session = first.session
             expect(second.request("OPTIONS", "cam"), 200)
             pairs = [UdpPair(), UdpPair()]

@@ -56,8 +56,37 @@ Result<double> growth_per_reader(Result<uint64_t> before, Result<uint64_t> after
          static_cast<double>(added);
 }
 
+// The one who receives what is sent to the groups.
+Result<std::vector<Fd>> add_groups(Sink &sink, const Reader &reader) {
+  std::vector<Fd> sockets;
+  for (const MulticastGroup &group : reader.groups) {
+    sockets.push_back(TRY(multicast_join(group.address, group.port)));
+    TRY(sink.add_udp(sockets.back().get()));
+  }
+  return sockets;
+}
+
+Result<LoopSockets> loop_sockets(const Paths &paths, Transport transport, size_t readers, const Replay &replay) {
+  switch (transport) {
+  case Transport::kTcp:
+    return tcp_sockets(readers);
+  case Transport::kTls:
+    return tls_sockets(readers, paths.work + "/server");
+  case Transport::kUdp:
+    return udp_sockets(readers, replay.sockets);
+  case Transport::kMulticast:
+    return multicast_sockets(replay.sockets);
+  }
+  return Error{"no such transport"};
+}
+
+size_t copies(Transport transport, size_t readers) {
+  return transport == Transport::kMulticast ? 1 : readers;
+}
+
 Result<void> add_to(Sink &sink, const Reader &reader) {
   if (reader.client.tls() != nullptr) return sink.add_tls(reader.client.socket(), reader.client.tls());
+  if (!reader.groups.empty()) return sink.add_uncounted(reader.client.fd(), true);
   if (reader.udp.empty()) return sink.add_tcp(reader.client.fd(), true);
   TRY(sink.add_uncounted(reader.client.fd(), true));
   for (const UdpPair &pair : reader.udp) {
@@ -110,6 +139,7 @@ Result<ServerFanout> measure_server(const Paths &paths, Transport transport, siz
     return {};
   };
   connected.push_back(TRY(set_up_reader(server.port_of(transport), publisher.path, transport)));
+  std::vector<Fd> receivers = TRY(add_groups(sink, connected.front()));
   TRY(begin(0));
   auto pss_of_one = settled_size(sink, server);
   // All are set up before any plays: the server is not busy yet and answers at once.
@@ -121,23 +151,12 @@ Result<ServerFanout> measure_server(const Paths &paths, Transport transport, siz
   ServerFanout measured;
   measured.window =
       measure(sink, server.process.pid(), publisher.process.pid(), monotonic_now() + kWarmUp, expected.length);
-  measured.window.expected_bytes = static_cast<double>(expected.bytes) * static_cast<double>(readers);
+  measured.window.expected_bytes =
+      static_cast<double>(expected.bytes) * static_cast<double>(copies(transport, readers));
   if (const SSL *tls = connected[0].client.tls()) measured.window.cipher = cipher_of(*tls);
   measured.pss_per_reader = growth_per_reader(pss_of_one, proportional_set_size(server.process.pid()), readers - 1);
   if (!server.process.running()) return Error{"the server ended, see " + paths.work + "/server.log"};
   return measured;
-}
-
-Result<LoopSockets> loop_sockets(const Paths &paths, Transport transport, size_t readers, const Replay &replay) {
-  switch (transport) {
-  case Transport::kTcp:
-    return tcp_sockets(readers);
-  case Transport::kTls:
-    return tls_sockets(readers, paths.work + "/server");
-  case Transport::kUdp:
-    break;
-  }
-  return udp_sockets(readers, replay.sockets);
 }
 
 Result<Window> measure_plain_loop(const Paths &paths, Transport transport, size_t readers, Replay &replay) {
@@ -153,7 +172,7 @@ Result<Window> measure_plain_loop(const Paths &paths, Transport transport, size_
   Nanoseconds start = monotonic_now() + kLoopStart;
   Child loop = TRY(start_plain_loop(replay, sockets, start, kLoopLead));
   Window window = measure(sink, loop.pid(), std::nullopt, start + kLoopLead, replay.length);
-  window.expected_bytes = static_cast<double>(replay.bytes) * static_cast<double>(readers);
+  window.expected_bytes = static_cast<double>(replay.bytes) * static_cast<double>(copies(transport, readers));
   if (!sockets.tls.empty()) window.cipher = cipher_of(*sockets.tls[0].client);
   if (!loop.running()) return Error{"the plain loop ended"};
   return window;

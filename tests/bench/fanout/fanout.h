@@ -36,7 +36,7 @@ struct ServerFanout {
 
 // One TCP reader that records the stream of FFmpeg.
 Result<SingleReader> measure_single_reader(const Paths &paths, Nanoseconds length);
-// `readers` is 2 at the least.
+// `readers` is 2 at the least. By multicast all of them get the same packets, which are received once.
 Result<ServerFanout> measure_server(const Paths &paths, Transport transport, size_t readers, const Replay &expected);
 Result<Window> measure_plain_loop(const Paths &paths, Transport transport, size_t readers, Replay &replay);
 

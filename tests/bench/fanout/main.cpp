@@ -16,7 +16,7 @@ struct Options {
   Paths paths;
   unsigned seconds = 10;
   std::vector<size_t> readers{200, 1000};
-  std::vector<std::string> parts{"fanout", "latency", "idle"};
+  std::vector<std::string> parts{"fanout", "latency", "idle", "multicast"};
   std::vector<std::string> transports{"tcp", "udp", "tls"};
 
   bool has(const std::string &part) const { return std::find(parts.begin(), parts.end(), part) != parts.end(); }
@@ -68,6 +68,22 @@ bool run_fanout(const Options &options, const Recording &recording) {
   return complete;
 }
 
+// In a network of its own, so last.
+bool run_multicast(const Options &options, const Recording &recording) {
+  print_heading("One copy of the same stream to multicast groups, for all readers together");
+  auto replay = udp_replay(recording);
+  auto entered = enter_own_network();
+  if (!replay || !entered) {
+    print_failure("multicast", !replay ? replay.error() : entered.error());
+    return false;
+  }
+  print_fanout_columns();
+  std::vector<MemoryLine> memory;
+  bool complete = run_fanout_of(options, Transport::kMulticast, *replay, memory);
+  for (const MemoryLine &line : memory) print_memory(line.transport, line.readers, line.server);
+  return complete;
+}
+
 bool run_latency(const Options &options) {
   print_heading("Latency from the publisher's send to the reader's receipt, RTSP/TCP, 4 Mbit/s synthetic stream");
   bool complete = true;
@@ -94,7 +110,7 @@ bool run_idle(const Options &options, const Result<SingleReader> &single) {
 
 int run(const Options &options) {
   bool complete = true;
-  bool needs_recording = options.has("fanout") || options.has("idle");
+  bool needs_recording = options.has("fanout") || options.has("idle") || options.has("multicast");
   auto single = needs_recording ? measure_single_reader(options.paths, options.length())
                                 : Result<SingleReader>(Error{"not needed"});
   if (needs_recording && !single) {
@@ -104,6 +120,7 @@ int run(const Options &options) {
   if (options.has("fanout") && single) complete = run_fanout(options, single->recording) && complete;
   if (options.has("latency")) complete = run_latency(options) && complete;
   if (options.has("idle")) complete = run_idle(options, single) && complete;
+  if (options.has("multicast") && single) complete = run_multicast(options, single->recording) && complete;
   return complete ? 0 : 1;
 }
 
@@ -124,7 +141,7 @@ int main(int argc, char **argv) try {
   app.add_option("--readers", options.readers, "numbers of readers")->delimiter(',')->check(CLI::Range(2, 2500));
   app.add_option("--only", options.parts, "what to measure: fanout, latency, idle")
       ->delimiter(',')
-      ->check(CLI::IsMember({"fanout", "latency", "idle"}));
+      ->check(CLI::IsMember({"fanout", "latency", "idle", "multicast"}));
   app.add_option("--transports", options.transports, "fan-out over which: tcp, udp, tls")
       ->delimiter(',')
       ->check(CLI::IsMember({"tcp", "udp", "tls"}));

@@ -108,6 +108,17 @@ Result<LoopSockets> udp_sockets(size_t readers, size_t sockets_per_reader) {
   return sockets;
 }
 
+Result<LoopSockets> multicast_sockets(size_t groups) {
+  constexpr uint16_t kPort = 9000;
+  LoopSockets sockets;
+  for (size_t i = 0; i < groups; i++) {
+    std::string group = "239.1.0." + std::to_string(i + 1);
+    sockets.receivers.push_back(TRY(multicast_join(group, kPort)));
+    sockets.senders.push_back(TRY(multicast_connect(group, kPort)));
+  }
+  return sockets;
+}
+
 Result<Child> start_plain_loop(Replay &replay, const LoopSockets &sockets, Nanoseconds start, Nanoseconds lead) {
   return Child::fork(kServerCore, [&] { send_for_ever(replay, sockets, start, lead); });
 }

@@ -18,6 +18,7 @@ struct LoopSockets {
 Result<LoopSockets> tcp_sockets(size_t readers);
 Result<LoopSockets> tls_sockets(size_t readers, const std::string &identity);
 Result<LoopSockets> udp_sockets(size_t readers, size_t sockets_per_reader);
+Result<LoopSockets> multicast_sockets(size_t groups); // one receiver for all readers
 
 // The replay begins at `start`, at its end first for `lead` so that the window after it is a whole one.
 Result<Child> start_plain_loop(Replay &replay, const LoopSockets &sockets, Nanoseconds start, Nanoseconds lead);

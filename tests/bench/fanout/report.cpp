@@ -48,7 +48,17 @@ void print_window(const std::string &what, const Window &window, bool has_publis
 } // namespace
 
 const char *name_of(Transport transport) {
-  return transport == Transport::kTcp ? "RTSP/TCP" : transport == Transport::kUdp ? "RTSP/UDP" : "RTSPS";
+  switch (transport) {
+  case Transport::kTcp:
+    return "RTSP/TCP";
+  case Transport::kUdp:
+    return "RTSP/UDP";
+  case Transport::kTls:
+    return "RTSPS";
+  case Transport::kMulticast:
+    return "multicast";
+  }
+  return "";
 }
 
 void print_heading(const std::string &heading) {
@@ -65,8 +75,11 @@ void print_fanout(Transport transport, size_t readers, const ServerFanout &serve
   if (server.window.received.bytes != 0 && loop.received.bytes != 0)
     ratio = fmt::format("{:.2f}", server.window.cpu_per_gigabyte() / loop.cpu_per_gigabyte());
   std::string name = fmt::format("{}, {} readers", name_of(transport), readers);
-  print_window(fmt::format("{:<24}sluice", name), server.window, true, ratio,
-               transport == Transport::kTls ? kTlsRatioTarget : kRatioTarget);
+  // The one copy that is sent by multicast has to carry all that it costs to receive the stream.
+  const char *target = transport == Transport::kMulticast ? ""
+                       : transport == Transport::kTls     ? kTlsRatioTarget
+                                                          : kRatioTarget;
+  print_window(fmt::format("{:<24}sluice", name), server.window, true, ratio, target);
   print_window(fmt::format("{:<24}loop", ""), loop, false, "", "");
   if (server.window.cipher != loop.cipher)
     print_line(fmt::format("  note: not the same cipher: {} against {}", server.window.cipher, loop.cipher));

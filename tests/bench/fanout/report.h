@@ -6,6 +6,7 @@
 
 namespace sluice::fanout {
 
+const char *name_of(Transport transport);
 void print_heading(const std::string &heading);
 void print_fanout_columns();
 const char *name_of(Transport transport);

@@ -65,6 +65,21 @@ Result<std::vector<MediaTrack>> tracks_of(const Reply &described, const std::str
   return tracks;
 }
 
+// RTP/AVP;multicast;destination=ADDRESS;port=N-M;...
+Result<MulticastGroup> group_of(const std::string &transport) {
+  auto value = [&](std::string_view key) -> std::string {
+    size_t begin = transport.find(key);
+    if (begin == std::string::npos) return {};
+    begin += key.size();
+    return transport.substr(begin, transport.find_first_of(";-", begin) - begin);
+  };
+  MulticastGroup group{value(";destination="), 0};
+  std::string port = value(";port=");
+  std::from_chars(port.data(), port.data() + port.size(), group.port);
+  if (group.address.empty() || group.port == 0) return Error{"no group in " + transport};
+  return group;
+}
+
 } // namespace
 
 Result<RtspClient> RtspClient::open(uint16_t port, const std::string &path, bool over_tls) {
@@ -136,15 +151,18 @@ Result<Reader> set_up_reader(uint16_t port, const std::string &path, Transport t
   Reply described = TRY(client.succeed("DESCRIBE", client.url(), {{"Accept", "application/sdp"}}));
   std::vector<MediaTrack> tracks = TRY(tracks_of(described, client.url()));
   std::vector<UdpPair> udp;
+  std::vector<MulticastGroup> groups;
   for (size_t i = 0; i < tracks.size(); i++) {
     std::string value = fmt::format("RTP/AVP/TCP;unicast;interleaved={}-{}", 2 * i, 2 * i + 1);
     if (transport == Transport::kUdp) {
       udp.push_back(TRY(udp_pair()));
       value = fmt::format("RTP/AVP;unicast;client_port={}-{}", udp[i].rtp_port, udp[i].rtp_port + 1);
     }
-    TRY(client.succeed("SETUP", tracks[i].url, {{"Transport", value}}));
+    if (transport == Transport::kMulticast) value = "RTP/AVP;multicast";
+    Reply reply = TRY(client.succeed("SETUP", tracks[i].url, {{"Transport", value}}));
+    if (transport == Transport::kMulticast) groups.push_back(TRY(group_of(reply.headers["transport"])));
   }
-  return Reader{std::move(client), std::move(tracks), std::move(udp)};
+  return Reader{std::move(client), std::move(tracks), std::move(udp), std::move(groups)};
 }
 
 Result<void> play(Reader &reader) {

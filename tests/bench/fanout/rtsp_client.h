@@ -19,7 +19,7 @@ struct Reply {
 
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
-enum class Transport { kTcp, kUdp, kTls };
+enum class Transport { kTcp, kUdp, kTls, kMulticast };
 
 class RtspClient {
 public:
@@ -56,11 +56,17 @@ struct MediaTrack {
   std::string url; // of SETUP
 };
 
+struct MulticastGroup {
+  std::string address;
+  uint16_t port = 0; // of RTP
+};
+
 // A session that is set up and not playing yet.
 struct Reader {
   RtspClient client;
-  std::vector<MediaTrack> tracks; // track i is on channels 2i and 2i+1, or on udp[i]
+  std::vector<MediaTrack> tracks; // track i is on channels 2i and 2i+1, on udp[i], or sent to groups[i]
   std::vector<UdpPair> udp;
+  std::vector<MulticastGroup> groups;
 };
 
 Result<Reader> set_up_reader(uint16_t port, const std::string &path, Transport transport);

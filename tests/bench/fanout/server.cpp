@@ -23,7 +23,7 @@ Result<std::string> write_configuration(const Paths &paths, uint16_t port, uint1
                      "rtspAddress: 127.0.0.1:{}\n"
                      "rtpAddress: 127.0.0.1:{}\n"
                      "rtcpAddress: 127.0.0.1:{}\n"
-                     "protocols: [udp, tcp]\n"
+                     "protocols: [udp, multicast, tcp]\n"
                      "rtmpDisable: yes\n"
                      "hlsDisable: yes\n"
                      "paths:\n"

@@ -1,13 +1,17 @@
 #include "tests/bench/fanout/socket.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 
 namespace sluice::fanout {
 namespace {
@@ -87,6 +91,46 @@ Result<UdpPair> udp_pair() {
     return pair;
   }
   return Error{"no free pair of UDP ports"};
+}
+
+Result<Fd> multicast_join(const std::string &group, uint16_t port) {
+  Fd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (fd.get() < 0) return os_error("socket");
+  int on = 1;
+  setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, kUdpReceiveBuffer);
+  sockaddr_in address = loopback(port);
+  ip_mreqn membership{};
+  if (inet_pton(AF_INET, group.c_str(), &address.sin_addr) != 1) return Error{"not a group: " + group};
+  membership.imr_multiaddr = address.sin_addr;
+  membership.imr_ifindex = static_cast<int>(if_nametoindex("lo"));
+  if (bind(fd.get(), reinterpret_cast<sockaddr *>(&address), sizeof(address)) != 0) return os_error("bind to " + group);
+  if (setsockopt(fd.get(), IPPROTO_IP, IP_ADD_MEMBERSHIP, &membership, sizeof(membership)) != 0)
+    return os_error("join " + group);
+  return fd;
+}
+
+Result<Fd> multicast_connect(const std::string &group, uint16_t port) {
+  Fd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (fd.get() < 0) return os_error("socket");
+  set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, kUdpSendBuffer);
+  ip_mreqn way{};
+  way.imr_ifindex = static_cast<int>(if_nametoindex("lo"));
+  if (setsockopt(fd.get(), IPPROTO_IP, IP_MULTICAST_IF, &way, sizeof(way)) != 0) return os_error("IP_MULTICAST_IF");
+  sockaddr_in address = loopback(port);
+  if (inet_pton(AF_INET, group.c_str(), &address.sin_addr) != 1) return Error{"not a group: " + group};
+  if (connect(fd.get(), reinterpret_cast<sockaddr *>(&address), sizeof(address)) != 0) return os_error("connect");
+  return fd;
+}
+
+Result<void> enter_own_network() {
+  if (unshare(CLONE_NEWNET) != 0) return os_error("a network of its own");
+  Fd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifreq request{};
+  std::strcpy(request.ifr_name, "lo");
+  request.ifr_flags = IFF_UP | IFF_LOOPBACK | IFF_RUNNING;
+  if (ioctl(fd.get(), SIOCSIFFLAGS, &request) != 0) return os_error("the loopback interface");
+  return {};
 }
 
 Result<uint16_t> free_tcp_port() {
