@@ -25,13 +25,13 @@ void MulticastRunner::on_join(uint16_t slot, const control::JoinMulticast &join,
   workers_->send(slot, control::Refused{join.request, control::Refusal::BadRequest, "terminated", {}});
 }
 
-void MulticastRunner::on_message(const control::Message &message) {
+void MulticastRunner::on_message(uint16_t slot, const control::Message &message) {
   if (const auto *playing = std::get_if<control::Playing>(&message))
-    perform(multicast_.on_playing(playing->session, true));
+    perform(multicast_.on_playing(slot, playing->session, true));
   else if (const auto *paused = std::get_if<control::ReaderPaused>(&message))
-    perform(multicast_.on_playing(paused->session, false));
+    perform(multicast_.on_playing(slot, paused->session, false));
   else if (const auto *release = std::get_if<control::Release>(&message))
-    perform(multicast_.on_release(release->session));
+    perform(multicast_.on_release(slot, release->session));
 }
 
 void MulticastRunner::perform(const multicast::Effects &effects) {

@@ -20,7 +20,7 @@ public:
   void on_worker_gone(uint16_t slot) { perform(multicast_.on_worker_gone(slot)); }
   void on_join(uint16_t slot, const control::JoinMulticast &join, const paths::Paths &paths);
   // Playing, ReaderPaused and Release concern it; others do not.
-  void on_message(const control::Message &message);
+  void on_message(uint16_t slot, const control::Message &message);
   void on_stream_closed(control::StreamId stream) { perform(multicast_.on_stream_closed(stream)); }
 
 private:

@@ -231,7 +231,7 @@ void Supervisor::on_worker_message(uint16_t slot, control::Message message) {
     gate_.drop_session(release->session);
     udp_claims_.release(release->session);
   }
-  multicast_.on_message(message);
+  multicast_.on_message(slot, message);
   handle(paths::FromWorker{slot, std::move(message)});
 }
 

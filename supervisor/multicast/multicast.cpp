@@ -65,12 +65,17 @@ Result<Multicast::Stream *> Multicast::stream_for(control::StreamId id, size_t t
 }
 
 // Also when it plays already: whoever plays anew waits for a sender report.
-Effects Multicast::on_playing(control::SessionId id, bool playing) {
-  auto found = sessions_.find(id);
-  if (found == sessions_.end()) return {};
-  set_playing(found->second, playing);
-  update(found->second.stream, found->second.slot, playing);
+Effects Multicast::on_playing(Slot slot, control::SessionId id, bool playing) {
+  Session *session = session_of(slot, id);
+  if (session == nullptr) return {};
+  set_playing(*session, playing);
+  update(session->stream, slot, playing);
   return take();
+}
+
+Multicast::Session *Multicast::session_of(Slot slot, control::SessionId id) {
+  auto found = sessions_.find(id);
+  return found == sessions_.end() || found->second.slot != slot ? nullptr : &found->second;
 }
 
 void Multicast::set_playing(Session &session, bool playing) {
@@ -79,8 +84,8 @@ void Multicast::set_playing(Session &session, bool playing) {
   playing ? count++ : count--;
 }
 
-Effects Multicast::on_release(control::SessionId id) {
-  if (sessions_.contains(id)) forget(id);
+Effects Multicast::on_release(Slot slot, control::SessionId id) {
+  if (session_of(slot, id) != nullptr) forget(id);
   return take();
 }
 

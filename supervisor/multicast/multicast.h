@@ -58,8 +58,9 @@ public:
 
   // The session reads a stream of so many tracks.
   Effects on_join(Slot slot, const control::JoinMulticast &join, control::StreamId stream, size_t tracks);
-  Effects on_playing(control::SessionId session, bool playing); // unknown sessions are ignored, here and below
-  Effects on_release(control::SessionId session);
+  // Sessions that are unknown, or another slot's, are ignored, here and below.
+  Effects on_playing(Slot slot, control::SessionId session, bool playing);
+  Effects on_release(Slot slot, control::SessionId session);
   // The stream is over. Its sessions are forgotten.
   Effects on_stream_closed(control::StreamId stream);
 
@@ -87,6 +88,7 @@ private:
 
   Result<Stream *> stream_for(control::StreamId id, size_t tracks);
   std::vector<std::string> group_texts(const Stream &stream) const;
+  Session *session_of(Slot slot, control::SessionId id);
   void set_playing(Session &session, bool playing);
   void forget(control::SessionId id);
   // Brings the sender in line with who plays; `again`: tell it also if nothing is different.

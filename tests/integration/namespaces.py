@@ -24,21 +24,23 @@ def _ip(*arguments):
 
 
 class Network:
+    """Without cables each namespace has its loopback interface only. gso_max_segs: else a burst would cross a cable as
+    one large packet."""
+
     def __init__(self, test, cables=1):
         self.names = [f"sluice-{os.getpid()}-{side}" for side in ("server", "clients")]
         for name in self.names:
             _ip("netns", "add", name)
             test.addCleanup(_ip, "netns", "del", name)
-            _ip("-n", name, "link", "set", "lo", "up")
+            _ip("-n", name, "link", "set", "lo", "gso_max_segs", "1", "up")
         server, clients = self.names
         for i in range(cables):
             _ip("-n", server, "link", "add", f"s{i}", "type", "veth", "peer", "name", f"c{i}", "netns", clients)
             for name, link, hosts in ((server, f"s{i}", [1]), (clients, f"c{i}", [2, 3])):
                 for host in hosts:
                     _ip("-n", name, "addr", "add", f"10.77.{i}.{host}/24", "dev", link)
-                # Else a burst would cross the cable as one large packet.
                 _ip("-n", name, "link", "set", link, "gso_max_segs", "1", "up")
-        for name, link in ((server, "s0"), (clients, "c0")):
+        for name, link in ((server, "s0"), (clients, "c0")) if cables else ():
             _ip("-n", name, "route", "add", "224.0.0.0/4", "dev", link)
         self._enter(clients)
 
@@ -59,12 +61,12 @@ class Network:
 
 
 class Wire:
-    """Listens on the clients' end of a cable: UDP datagrams that arrive, as (address, port, payload), in order."""
+    """Listens on the clients' end of a cable, or on another interface: UDP datagrams that arrive, as (address, port, payload), in order."""
 
-    def __init__(self, test, cable=0):
+    def __init__(self, test, interface="c0"):
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_IP))
         self.socket.setsockopt(socket.SOL_SOCKET, 33, 64 << 20)  # SO_RCVBUFFORCE
-        self.socket.bind((f"c{cable}", ETH_P_IP))
+        self.socket.bind((interface, ETH_P_IP))
         self.socket.settimeout(0.1)
         self.datagrams, self.stopping = [], False
         self.thread = threading.Thread(target=self._listen)

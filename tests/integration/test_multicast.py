@@ -32,7 +32,7 @@ def receiver_report():
 class MulticastTestCase(TestCase):
     def network(self, cables=1, configuration=None):
         self.net = Network(self, cables)
-        self.wires = [Wire(self, i) for i in range(cables)]
+        self.wires = [Wire(self, f"c{i}") for i in range(cables)]
         self.wire = self.wires[0]
         self.sluice = self.server(configuration, **self.net.server)
 
@@ -124,6 +124,16 @@ class OneSender(MulticastTestCase):
         expect(first.request("TEARDOWN", "cam"), 200)
         self.wait_until_silent(publisher, source, group, self.wires[0])
         self.flow(publisher, source, group, self.wires[1])
+
+    def test_readers_on_a_machine_without_a_network_use_its_loopback_interface(self):
+        Network(self, cables=0)
+        self.wire = Wire(self, "lo")
+        self.sluice = self.server()
+        publisher, source = self.publish()
+        _, group = self.read()
+        before = self.flow(publisher, source, group)
+        self.send_burst(publisher, source)
+        self.check_once_each([self.wire], source, [before], group)
 
     def wait_until_silent(self, publisher, source, group, wire):
         witness = self.client()

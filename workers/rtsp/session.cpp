@@ -86,15 +86,15 @@ Result<void> Session::open_udp(uint32_t track, const PortPair &client, Direction
   return {};
 }
 
-Result<control::JoinMulticast> Session::join_of() const {
-  uint32_t interface = TRY(server_.multicast().interface_of(local_));
-  return control::JoinMulticast{.session = id(), .interface = interface};
+Result<control::JoinMulticast> Session::join_of() {
+  interface_ = TRY(server_.multicast().interface_of(local_));
+  return control::JoinMulticast{.session = id(), .interface = interface_};
 }
 
 Result<void> Session::join(const control::MulticastGranted &granted) {
   if (seat_) return {};
   if (granted.groups.size() != track_count()) return Error{"the groups of the stream do not fit its tracks"};
-  MulticastSeat seat{record_.stream, TRY(server_.multicast().interface_of(local_)), peer_};
+  MulticastSeat seat{record_.stream, interface_, peer_};
   TRY(server_.multicast().join(seat, granted));
   seat_ = std::move(seat);
   for (const std::string &address : granted.groups)

@@ -48,7 +48,7 @@ public:
   Result<void> open_udp(uint32_t track, const PortPair &client, Direction direction);
 
   // A reader's part in its stream's groups: what to ask for, and the answer.
-  Result<control::JoinMulticast> join_of() const;
+  Result<control::JoinMulticast> join_of();
   Result<void> join(const control::MulticastGranted &granted);
   // Of a track; null unless the session has joined.
   const MulticastGroup *group_of(uint32_t track);
@@ -118,6 +118,7 @@ private:
   std::vector<std::unique_ptr<loop::Poll>> polls_;
   const bool tls_;
   std::vector<MulticastGroup> groups_; // of each track, once it has joined
+  uint32_t interface_ = 0;             // that it has asked for them on
   std::optional<MulticastSeat> seat_;
   bool closed_ = false;
   bool foreign_payload_noted_ = false;

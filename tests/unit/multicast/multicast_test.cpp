@@ -136,6 +136,14 @@ TEST(Multicast, RefusesWithAReason) {
   EXPECT_EQ(room.join(1, 2000, 7, 500).error().message, "the stream is sent on too many network interfaces");
 }
 
+TEST(Multicast, BelievesASlotOnlyAboutItsOwnSessions) {
+  Room room;
+  room.must_join(1, 101, 7), room.play(101);
+  for (const Effects &effects : {room.multicast.on_release(2, 101), room.multicast.on_playing(2, 101, false)})
+    EXPECT_TRUE(effects.empty());
+  EXPECT_EQ(room.multicast.groups_in_use(), 2U);
+}
+
 TEST(Multicast, OfAnotherConfigurationIsForNewStreams) {
   Room room;
   room.must_join(1, 101, 7), room.play(101);

@@ -21,13 +21,14 @@ struct Room {
   std::set<Slot> ready;
   std::map<control::StreamId, Sender> senders;
   std::map<control::StreamId, std::multiset<Slot>> subscribed;
+  std::map<control::SessionId, Slot> slots;
   std::optional<control::Message> answer; // the last
   size_t starts = 0;
 
-  explicit Room(size_t slots = 4, int prefix_bits = 16) {
+  explicit Room(size_t slot_count = 4, int prefix_bits = 16) {
     set_range(prefix_bits);
-    carry_out(multicast.set_slots(slots));
-    for (Slot slot = 0; slot < slots; slot++) worker_comes(slot);
+    carry_out(multicast.set_slots(slot_count));
+    for (Slot slot = 0; slot < slot_count; slot++) worker_comes(slot);
   }
 
   void set_range(int prefix_bits, uint16_t port = 8002, bool enabled = true) {
@@ -48,6 +49,7 @@ struct Room {
   Result<control::MulticastGranted> join(Slot slot, control::SessionId session, control::StreamId stream,
                                          uint32_t interface = 2, size_t tracks = 2) {
     answer.reset();
+    slots.emplace(session, slot);
     carry_out(multicast.on_join(slot, {session, session, interface}, stream, tracks));
     if (auto *granted = answer ? std::get_if<control::MulticastGranted>(&*answer) : nullptr) return *granted;
     return Error{answer ? std::get<control::Refused>(*answer).reason : "no answer"};
@@ -55,11 +57,11 @@ struct Room {
   void must_join(Slot slot, control::SessionId session, control::StreamId stream, uint32_t interface = 2) {
     EXPECT_TRUE(join(slot, session, stream, interface).has_value());
   }
-  void play(control::SessionId session) { carry_out(multicast.on_playing(session, true)); }
-  void pause(control::SessionId session) { carry_out(multicast.on_playing(session, false)); }
-  void release(control::SessionId session) { carry_out(multicast.on_release(session)); }
+  void play(control::SessionId session) { carry_out(multicast.on_playing(slots.at(session), session, true)); }
+  void pause(control::SessionId session) { carry_out(multicast.on_playing(slots.at(session), session, false)); }
+  void release(control::SessionId session) { carry_out(multicast.on_release(slots.at(session), session)); }
   void close(control::StreamId stream) { carry_out(multicast.on_stream_closed(stream)); }
-  void set_slots(size_t slots) { carry_out(multicast.set_slots(slots)); }
+  void set_slots(size_t count) { carry_out(multicast.set_slots(count)); }
 
   void carry_out(const Effects &effects) {
     for (const Effect &effect : effects) {
@@ -76,9 +78,9 @@ struct Room {
       } else if (const auto *join = std::get_if<Subscribe>(&effect)) {
         subscribed[join->stream].insert(join->slot);
       } else if (const auto *part = std::get_if<Unsubscribe>(&effect)) {
-        auto &slots = subscribed.at(part->stream);
-        slots.extract(part->slot);
-        if (slots.empty()) subscribed.erase(part->stream);
+        auto &woken = subscribed.at(part->stream);
+        woken.extract(part->slot);
+        if (woken.empty()) subscribed.erase(part->stream);
       }
     }
   }
