@@ -12,36 +12,39 @@ public:
   explicit World(unsigned seed) : random_(seed) {}
 
   void step() {
-    switch (pick(12)) {
+    switch (pick(20)) {
     case 0:
+      return die();
     case 1:
     case 2:
-      return join();
+      return come();
     case 3:
+      return change_slots();
     case 4:
-      return with_session([&](control::SessionId id, Session &session) {
-        session.playing = true;
-        room_.play(id);
-      });
+      return pick(4) == 0 ? close() : room_.set_range(static_cast<int>(26 + pick(3)), pick(2) == 0 ? 8002 : 9002);
     case 5:
+    case 6:
       return with_session([&](control::SessionId id, Session &session) {
         session.playing = false;
         room_.pause(id);
       });
-    case 6:
     case 7:
+    case 8:
+    case 9:
       return with_session([&](control::SessionId id, Session &) {
         sessions_.erase(id);
         room_.release(id);
       });
-    case 8:
-      return die();
-    case 9:
-      return come();
     case 10:
-      return change_slots();
+    case 11:
+    case 12:
+    case 13:
+      return with_session([&](control::SessionId id, Session &session) {
+        session.playing = true;
+        room_.play(id);
+      });
     default:
-      return pick(4) == 0 ? close() : room_.set_range(static_cast<int>(26 + pick(3)), pick(2) == 0 ? 8002 : 9002);
+      return join();
     }
   }
 
@@ -126,12 +129,12 @@ private:
   }
 
   void come() {
-    Slot slot = static_cast<Slot>(pick(kSlots));
-    if (!room_.ready.contains(slot) && slot < slots_) room_.worker_comes(slot);
+    for (Slot slot = 0; slot < slots_; slot++)
+      if (!room_.ready.contains(slot)) return room_.worker_comes(slot);
   }
 
   void change_slots() {
-    slots_ = pick(kSlots + 1);
+    slots_ = pick(3) == 0 ? pick(kSlots + 1) : kSlots;
     room_.set_slots(slots_);
   }
 
