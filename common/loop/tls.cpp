@@ -223,6 +223,11 @@ Result<TlsClientContext> TlsClientContext::trusting(std::string_view certificate
   return TlsClientContext(std::move(context), "");
 }
 
+TlsClientContext TlsClientContext::share() const {
+  SSL_CTX_up_ref(context_.get());
+  return {TlsContextPointer(context_.get()), fingerprint_};
+}
+
 Result<TlsClientContext> TlsClientContext::with_fingerprint(std::string_view fingerprint) {
   std::string digits;
   for (char c : fingerprint) {

@@ -41,6 +41,9 @@ public:
   // Servers must show just this certificate: SHA-256 of its DER in hex, of either case, with or without colons.
   static Result<TlsClientContext> with_fingerprint(std::string_view fingerprint);
 
+  // The same context once more.
+  TlsClientContext share() const;
+
   SSL_CTX *raw() const { return context_.get(); }
   const std::string &fingerprint() const { return fingerprint_; } // lower case, no colons; empty: certificates count
 

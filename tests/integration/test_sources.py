@@ -3,7 +3,6 @@
 import json
 import re
 import threading
-import time
 
 import clients
 import media
@@ -63,17 +62,15 @@ class Sources(TestCase):
 
     def check_chain(self, fixture, transport):
         first = self.server()
-        second = self.puller(first, sourceProtocol=transport)
-        third = self.puller(second, sourceProtocol=transport)
+        second = self.puller(first, sourceProtocol=transport, sourceReconnectGrace="0s")  # the end of the film is the end
+        third = self.puller(second, sourceProtocol=transport, sourceReconnectGrace="0s")
         output = third.folder / "read.mkv"
         with (third.folder / "publisher.log").open("wb") as log:
             publisher = self.start(clients.ffmpeg_publisher(fixture, first.url("cam"), "tcp"), stdout=log, stderr=log)
         wait_until_published(third, "cam")
         reader = self.start(clients.ffmpeg_reader(fixture, "ffmpeg", third.url("cam"), "tcp", output))
         self.assertEqual(publisher.wait(media.SECONDS + 10), 0)
-        time.sleep(1)
-        reader.terminate()
-        reader.wait(10)
+        self.assertEqual(reader.wait(15), 0)
         self.assertEqual(media.check(fixture, output), [])
 
     def test_a_chain_of_three_keeps_every_frame_by_tcp(self):
@@ -84,13 +81,16 @@ class Sources(TestCase):
 
     def test_readers_stay_while_the_middle_of_a_chain_is_killed_and_started_again(self):
         first = self.server()
-        second = self.puller(first, sourceProtocol="tcp")
-        third = self.puller(second, sourceProtocol="tcp")
+        second = self.puller(first.url("cam"), first.url("film"), sourceProtocol="tcp")
+        third = self.puller(second.url("cam"), second.url("cam1"), sourceProtocol="tcp")
         self.feed(first)
+        self.start(["ffmpeg", "-nostdin", "-loglevel", "error", "-re", "-stream_loop", "-1", "-i",
+                    media.fixture("h264_aac"), "-c", "copy", "-f", "rtsp", "-rtsp_transport", "tcp", first.url("film")])
         readers = [self.reader(third), self.reader(third)]
+        wait_until_published(third, "cam1")
         output = third.folder / "read.mkv"
-        ffmpeg = self.start(["ffmpeg", "-nostdin", "-loglevel", "error", "-rtsp_transport", "tcp", "-i", third.url("cam"),
-                             "-c", "copy", "-f", "h264", "-y", output])
+        ffmpeg = self.start(["ffmpeg", "-nostdin", "-loglevel", "error", "-rtsp_transport", "tcp", "-i",
+                             third.url("cam1"), "-c", "copy", "-flush_packets", "1", "-f", "matroska", "-y", output])
         before = [reader.media_frame() for reader in readers][0]
         wait_until(lambda: output.exists() and output.stat().st_size > 10_000, what="FFmpeg reads")
         second.kill()
@@ -107,6 +107,12 @@ class Sources(TestCase):
             self.assertGreater(numbers[-1] - numbers[0], 300, "it was away in between")
         wait_until(lambda: output.stat().st_size > size + 10_000, what="FFmpeg goes on")
         self.assertIsNone(ffmpeg.poll())
+        ffmpeg.terminate()
+        ffmpeg.wait(10)
+        for kind in ("v", "a"):  # for the player it is one stream, whose time never jumps back
+            text = media.ffmpeg("-i", output, "-map", f"0:{kind}", "-c", "copy", "-f", "framecrc", "-")
+            times = [int(line.split(",")[1]) for line in text.split("\n") if line and line[0] != "#"]
+            self.assertEqual(times, sorted(times))
 
     # --- on demand ---
 

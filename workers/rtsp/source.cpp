@@ -263,6 +263,7 @@ void Source::leave() {
   for (ClientEffect &effect : effects)
     if (auto *send = std::get_if<client::Send>(&effect)) (void)connection_.send(send->bytes);
   phase_ = Phase::Leaving;
+  owner_.let_go(*this);
   sockets_.close();
   if (!connection_.connected()) return retire();
   timer_.start(kFarewell);

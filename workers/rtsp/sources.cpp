@@ -25,10 +25,9 @@ Result<std::string> read_all(int fd) {
   }
 }
 
-Result<loop::TlsClientContext> trust(const control::StartSource &message, const std::vector<Fd> &fds) {
-  if (!message.fingerprint.empty()) return loop::TlsClientContext::with_fingerprint(message.fingerprint);
-  if (fds.empty()) return Error{"no certificates to trust"};
-  return loop::TlsClientContext::trusting(TRY(read_all(fds[0].get())));
+bool same_file(const struct stat &a, const struct stat &b) {
+  return a.st_dev == b.st_dev && a.st_ino == b.st_ino && a.st_size == b.st_size &&
+         a.st_mtim.tv_sec == b.st_mtim.tv_sec && a.st_mtim.tv_nsec == b.st_mtim.tv_nsec;
 }
 
 } // namespace
@@ -65,6 +64,18 @@ Result<std::unique_ptr<Source>> Sources::make(const control::StartSource &messag
   server_.identify(*connection);
   server_.identify(*session);
   return std::make_unique<Source>(server_, *this, message, std::move(url), std::move(target), *connection, *session);
+}
+
+// A machine's certificates take megabytes: they are read once.
+Result<loop::TlsClientContext> Sources::trust(const control::StartSource &message, const std::vector<Fd> &fds) {
+  if (!message.fingerprint.empty()) return loop::TlsClientContext::with_fingerprint(message.fingerprint);
+  struct stat file {};
+  if (fds.empty() || ::fstat(fds[0].get(), &file) != 0) return Error{"no certificates to trust"};
+  if (!trusted_ || !same_file(trusted_->file, file)) {
+    std::string certificates = TRY(read_all(fds[0].get()));
+    trusted_.emplace(Trusted{file, TRY(loop::TlsClientContext::trusting(certificates))});
+  }
+  return trusted_->context.share();
 }
 
 Source *Sources::find(control::SourceId id) {
@@ -122,11 +133,18 @@ void Sources::fail_all(const std::string &reason) {
     if (Source *source = find(id)) source->fail(reason);
 }
 
-void Sources::retire(Source &source) {
+void Sources::let_go(Source &source) {
   auto found = sources_.find(source.id());
-  if (found == sources_.end()) return;
-  retired_.push_back(std::move(found->second));
+  if (found == sources_.end() || found->second.get() != &source) return;
+  leaving_.emplace(&source, std::move(found->second));
   sources_.erase(found);
+}
+
+void Sources::retire(Source &source) {
+  auto found = leaving_.find(&source);
+  if (found == leaving_.end()) return;
+  retired_.push_back(std::move(found->second));
+  leaving_.erase(found);
 }
 
 void Sources::sweep() {

@@ -4,9 +4,13 @@
 
 #include "common/base/fd.h"
 #include "common/base/time.h"
+#include "common/loop/tls.h"
 #include "ipc/control/channel.h"
 
+#include <sys/stat.h>
+
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -29,23 +33,33 @@ public:
   void on_second(Nanoseconds now);
   void stop_all();                          // without a word
   void fail_all(const std::string &reason); // the supervisor is told of each
-  bool empty() const { return sources_.empty(); }
+  bool empty() const { return sources_.empty() && leaving_.empty(); }
   void sweep();
 
   // --- for sources ---
 
   control::RequestId request_of(const Source &source);
-  void retire(Source &source);
+  // It is over but for its last words: the supervisor may use its id for another attempt.
+  void let_go(Source &source);
+  void retire(Source &source); // let go before
 
 private:
   std::vector<control::SourceId> ids() const;
   Source *find(control::SourceId id);
+  Result<loop::TlsClientContext> trust(const control::StartSource &message, const std::vector<Fd> &fds);
   Result<std::unique_ptr<Source>> make(const control::StartSource &message, const std::vector<Fd> &fds);
 
   Server &server_;
   std::unordered_map<control::SourceId, std::unique_ptr<Source>> sources_;
+  std::unordered_map<const Source *, std::unique_ptr<Source>> leaving_;
   std::unordered_map<control::RequestId, control::SourceId> asked_;
   std::vector<std::unique_ptr<Source>> retired_;
+  // The certificates of the last file that was read, for all sources that trust them.
+  struct Trusted {
+    struct stat file {};
+    loop::TlsClientContext context;
+  };
+  std::optional<Trusted> trusted_;
 };
 
 } // namespace sluice::rtsp
