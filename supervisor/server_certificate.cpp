@@ -60,9 +60,11 @@ void ServerCertificate::use(Loaded loaded) {
   set(loaded);
   files_ = std::move(loaded.files);
   watch();
-  if (!certificate().ticket_keys.empty()) return;
-  add_ticket_key();
-  ticket_timer_.start(kTicketKeyAge, kTicketKeyAge);
+  if (certificate().ticket_keys.empty()) {
+    add_ticket_key();
+    ticket_timer_.start(kTicketKeyAge, kTicketKeyAge);
+  }
+  on_file_changed(); // since they were read, perhaps
 }
 
 void ServerCertificate::set(const Loaded &loaded) {
