@@ -58,6 +58,31 @@ TEST(Client, TakesInputInAnyPieces) {
   }
 }
 
+TEST(Client, LeavesOutWhatItCanNotReceive) {
+  const std::string video = "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:v\r\n";
+  const std::string audio = "m=audio 0 RTP/AVP 0\r\na=control:a\r\n";
+  const std::string unknown = "m=application 0 RTP/AVP 107\r\na=control:meta\r\n";
+  auto tracks = [](const std::string &sdp) {
+    ClientHarness h;
+    h.describe("v=0\r\n" + sdp);
+    h.ok("Session: 1\r\n");
+    h.ok();
+    h.ok();
+    std::string text;
+    for (const std::string &done : h.done)
+      if (done.starts_with("SETUP ")) text += done.substr(done.rfind('/') + 1) + " ";
+    return text + h.last();
+  };
+  EXPECT_EQ(tracks(video + audio), "v a ready");
+  EXPECT_EQ(tracks(unknown + video), "v ready");
+  EXPECT_EQ(tracks(video + "a=recvonly\r\n" + audio + "a=recvonly\r\n" + "m=audio 0 RTP/AVP 8\r\na=control:back\r\n" +
+                   "a=sendonly\r\n"),
+            "v a ready");
+  EXPECT_EQ(tracks(video + "a=sendonly\r\n" + audio + "a=sendonly\r\n"), "v a ready"); // its own side is meant
+  EXPECT_EQ(tracks(audio + "a=sendonly\r\n"), "a ready");
+  EXPECT_EQ(tracks(unknown), "failed invalid SDP: clock rate of track 0 is not known");
+}
+
 TEST(Client, IgnoresPacketsOfChannelsThatItDidNotSetUp) {
   ClientHarness h;
   play_tcp(h);

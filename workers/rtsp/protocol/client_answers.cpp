@@ -65,6 +65,23 @@ uint64_t timeout_of(std::string_view session) {
   return 0;
 }
 
+// Tracks that the client is to feed (ONVIF) are told by audio that is `sendonly` beside others that are not: where all
+// are, the server means its own side.
+void leave_out_back_channels(ParsedSdp &sdp) {
+  auto sends = [](MediaDirection direction) { return direction == MediaDirection::SendOnly; };
+  if (std::all_of(sdp.directions.begin(), sdp.directions.end(), sends)) return;
+  std::vector<media::Track> &tracks = sdp.description.tracks;
+  bool video_too = false;
+  for (size_t i = 0; i < tracks.size(); i++)
+    video_too = video_too || (tracks[i].kind != media::MediaKind::Audio && sends(sdp.directions[i]));
+  if (video_too) return;
+  for (size_t i = tracks.size(); i-- > 0;) {
+    if (!sends(sdp.directions[i])) continue;
+    tracks.erase(tracks.begin() + static_cast<ptrdiff_t>(i));
+    sdp.controls.erase(sdp.controls.begin() + static_cast<ptrdiff_t>(i));
+  }
+}
+
 } // namespace
 
 // The request that an answer is about. Of what names no request of ours, or none at all, the oldest; what comes late
@@ -148,6 +165,7 @@ void Client::on_described(const ParsedResponse &response, Nanoseconds now, Clien
   if (response.status != 200) return fail(bad_status(response), effects);
   auto sdp = parse_sdp(as_text(response.body));
   if (!sdp) return fail("invalid SDP: " + sdp.error().message, effects);
+  leave_out_back_channels(*sdp);
   base_ = base_url(url_, response.headers, sdp->session_control);
   track_urls_.clear();
   for (const std::string &control : sdp->controls) {
