@@ -1,6 +1,7 @@
 #include "supervisor/supervisor.h"
 
 #include "common/base/log.h"
+#include "ipc/shm/session_table.h"
 #include "supervisor/hooks/orphans.h"
 #include "supervisor/listeners.h"
 #include "supervisor/processes/family.h"
@@ -222,6 +223,8 @@ void Supervisor::on_worker_message(uint16_t slot, control::Message message) {
                    std::holds_alternative<control::SourceMoved>(message);
   if (of_source) return sources_.on_message(slot, message);
   if (const auto *join = std::get_if<control::JoinMulticast>(&message)) return multicast_.on_join(slot, *join, paths_);
+  if (const auto *stray = std::get_if<control::StrayDatagram>(&message)) return offer(*stray);
+  if (const auto *heard = std::get_if<control::HeardAll>(&message)) return udp_claims_.note_heard(heard->session);
   if (const auto *connected = std::get_if<control::Connected>(&message)) return hooks_.on_connected(slot, *connected);
   if (const auto *closed = std::get_if<control::Closed>(&message)) return hooks_.on_closed(slot, closed->connection);
   bool asks = std::holds_alternative<control::Describe>(message) || std::holds_alternative<control::Publish>(message) ||
@@ -274,6 +277,12 @@ void Supervisor::claim(uint16_t slot, const control::Claim &claim) {
   auto claimed = udp_claims_.claim(claim);
   if (claimed) return workers_->send(slot, control::Claimed{claim.request});
   workers_->send(slot, control::Refused{claim.request, control::Refusal::BadRequest, claimed.error().message, {}});
+}
+
+void Supervisor::offer(const control::StrayDatagram &stray) {
+  UdpClaims::Candidates found = udp_claims_.publishers_beside(stray.address);
+  for (control::SessionId session : found.sessions)
+    workers_->send(shm::slot_of_session(session), control::StrayOffer{session, found.alone == session, stray});
 }
 
 void Supervisor::grow_ring(uint16_t writer, const control::RingTooSmall &request) {

@@ -81,6 +81,7 @@ private:
   Result<void> open_stream(const paths::OpenStream &open);
   Result<void> grant_read(const paths::GrantRead &grant);
   void claim(uint16_t slot, const control::Claim &claim);
+  void offer(const control::StrayDatagram &stray);
   void grow_ring(uint16_t writer, const control::RingTooSmall &request);
   void tell_readers(control::StreamId stream, const processes::Rings::Grant &grant, uint64_t slots);
   void stop();

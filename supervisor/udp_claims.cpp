@@ -2,8 +2,6 @@
 
 #include "ipc/shm/session_table.h"
 
-#include <vector>
-
 namespace sluice {
 
 Result<void> UdpClaims::claim(const control::Claim &claim) {
@@ -30,6 +28,31 @@ void UdpClaims::release(control::SessionId session) {
     while (first != last) first = first->second.session == session ? holders_.erase(first) : std::next(first);
   }
   addresses_.erase(begin, end);
+  heard_.erase(session);
+}
+
+void UdpClaims::note_heard(control::SessionId session) {
+  if (addresses_.contains(session)) heard_.insert(session);
+}
+
+UdpClaims::Candidates UdpClaims::publishers_beside(const std::string &address) const {
+  Candidates found;
+  if (holders_.contains(address)) return found;
+  std::string host = address.substr(0, address.rfind(':') + 1);
+  std::set<control::SessionId> sessions;
+  for (auto it = holders_.lower_bound(host); it != holders_.end() && it->first.starts_with(host); ++it) {
+    if (it->second.publishes) sessions.insert(it->second.session);
+    if (sessions.size() > kMaxCandidates) return found; // a crowd behind one address: nothing can be told
+  }
+  size_t waiting = 0;
+  for (control::SessionId session : sessions) {
+    found.sessions.push_back(session);
+    if (heard_.contains(session)) continue;
+    waiting++;
+    found.alone = session;
+  }
+  if (waiting != 1) found.alone.reset();
+  return found;
 }
 
 void UdpClaims::release_slot(uint16_t slot) {

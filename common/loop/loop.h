@@ -51,6 +51,7 @@ public:
   Poll(Loop &loop, int fd, Listener &listener);
   void watch(int events); // 0: none
   int watched() const { return events_; }
+  int fd() const { return fd_; }
 
 private:
   Owned<uv_poll_t> handle_;

@@ -177,6 +177,20 @@ struct DescriptionChanged {
   media::StreamDescription description;
 };
 
+// A datagram came to the base socket of a UDP port, from an address that no session has: StrayOffer to those whose it
+// may be.
+struct StrayDatagram {
+  std::string address; // "host:port"
+  bool rtcp = false;   // to which port
+  uint8_t payload_type = 0;
+  uint32_t ssrc = 0;
+};
+
+// Each track of a session that publishes over UDP has had packets.
+struct HeardAll {
+  SessionId session = 0;
+};
+
 // --- in both directions ---
 
 // A connection whose client named a session of another slot; goes to that slot. fd: the connection.
@@ -325,6 +339,14 @@ struct RingReplaced {
   StreamId stream = 0;
 };
 
+// To a session that publishes from the host of `datagram`: if it is its client's, its address is to be claimed.
+// `alone`: all other such sessions have heard from all of their tracks.
+struct StrayOffer {
+  SessionId session = 0;
+  bool alone = false;
+  StrayDatagram datagram;
+};
+
 // To RingTooSmall: there is no larger one, and asking again soon is useless.
 struct RingKept {
   StreamId stream = 0;
@@ -343,12 +365,12 @@ struct Kick {
 // Close all sessions in order, then exit.
 struct Shutdown {};
 
-using Message =
-    std::variant<Hello, LogLine, Connected, Closed, Describe, Publish, Record, PublisherPaused, Read, Claim,
-                 JoinMulticast, SourceReady, SourceFailed, SourceMoved, Playing, ReaderPaused, Release, RingTooSmall,
-                 DescriptionChanged, HandOver, Welcome, Settings, Certificate, Drain, StreamSettings, Described,
-                 Redirected, Refused, PublishGranted, Recorded, Claimed, ReadGranted, MulticastGranted, SendMulticast,
-                 StopMulticast, StartSource, StopSource, RingReplaced, RingKept, StreamEnded, Kick, Shutdown>;
+using Message = std::variant<Hello, LogLine, Connected, Closed, Describe, Publish, Record, PublisherPaused, Read, Claim,
+                             JoinMulticast, SourceReady, SourceFailed, SourceMoved, Playing, ReaderPaused, Release,
+                             RingTooSmall, DescriptionChanged, StrayDatagram, HeardAll, HandOver, Welcome, Settings,
+                             Certificate, Drain, StreamSettings, Described, Redirected, Refused, PublishGranted,
+                             Recorded, Claimed, ReadGranted, MulticastGranted, SendMulticast, StopMulticast,
+                             StartSource, StopSource, StrayOffer, RingReplaced, RingKept, StreamEnded, Kick, Shutdown>;
 
 // Their bytes are wiped where they were copied to.
 inline bool may_hold_secrets(const Message &message) {
@@ -480,6 +502,15 @@ template <class A> void visit(A &a, StopSource &m) {
 }
 template <class A> void visit(A &a, RingReplaced &m) {
   a(m.stream);
+}
+template <class A> void visit(A &a, StrayDatagram &m) {
+  a(m.address), a(m.rtcp), a(m.payload_type), a(m.ssrc);
+}
+template <class A> void visit(A &a, HeardAll &m) {
+  a(m.session);
+}
+template <class A> void visit(A &a, StrayOffer &m) {
+  a(m.session), a(m.alone), a(m.datagram);
 }
 template <class A> void visit(A &a, RingKept &m) {
   a(m.stream);

@@ -35,6 +35,8 @@ Result<void> check_claims(uint16_t slot, uint16_t slots, const control::Message 
         if constexpr (requires { m.addresses; })
           for (const std::string &address : m.addresses)
             if (address.size() > kMaxClientBytes) wrong = "an address is too long";
+        if constexpr (std::is_same_v<Kind, control::StrayDatagram>)
+          if (m.address.size() > kMaxClientBytes) wrong = "an address is too long";
         if constexpr (requires { m.client; })
           if (m.client.size() > kMaxClientBytes) wrong = "the client's name is too long";
       },

@@ -1,7 +1,12 @@
 """What real cameras, encoders and players do beside the standards, where a live server is needed to see it."""
 
+import select
+import socket
+import threading
+import time
+
 from harness import TestCase
-from rtsp import Client, Source, UdpPair, expect, payload_number, rtp
+from rtsp import Client, Source, UdpPair, expect, payload_number, rtcp_packets, rtp, sender_report
 
 SESSION = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\n"
 VIDEO = "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1\r\n"
@@ -139,3 +144,158 @@ class Clients(TestCase):
             expect(publisher.announce("cam"), 200)  # the connection is of use again
         sluice.wait_for_log("is publishing to path 'cam'")
         sluice.wait_for_log(r"destroyed \(teared down by")
+
+
+class TranslatingRelay:
+    """A NAT between publishers and the server: datagrams to a port of `ports` go on to it, each sender's from a port of
+    its own that the sender never named; what comes back goes to the sender."""
+
+    def __init__(self, ports):
+        self.ended = threading.Event()
+        self.outside = {}  # (inside socket, sender) → socket
+        self.inside = {}
+        for port in ports:
+            each = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            each.bind(("127.0.0.1", 0))
+            self.inside[each] = port
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def port_for(self, port):
+        return next(each.getsockname()[1] for each, target in self.inside.items() if target == port)
+
+    def run(self):
+        while not self.ended.is_set():
+            readable = select.select([*self.inside, *self.outside.values()], [], [], 0.02)[0]
+            for each in readable:
+                try:
+                    data, sender = each.recvfrom(65536)
+                except OSError:
+                    continue
+                if each in self.inside:
+                    self.send_on(each, sender, data)
+                    continue
+                (inside, sender), = (key for key, value in self.outside.items() if value is each)
+                inside.sendto(data, sender)
+
+    def send_on(self, inside, sender, data):
+        if (inside, sender) not in self.outside:
+            self.outside[inside, sender] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self.outside[inside, sender].bind(("127.0.0.1", 0))
+        self.outside[inside, sender].sendto(data, ("127.0.0.1", self.inside[inside]))
+
+    def rebind(self):
+        """As when the NAT forgets: from now on everything comes from yet other ports."""
+        self.outside = {}
+
+    def close(self):
+        self.ended.set()
+        self.thread.join()
+        for each in (*self.inside, *self.outside.values()):
+            each.close()
+
+
+class TranslatedPorts(TestCase):
+    def setUp(self):
+        super().setUp()
+        self.sluice = self.server()
+        self.relay = TranslatingRelay([self.sluice.rtp_port, self.sluice.rtp_port + 1])
+        self.addCleanup(self.relay.close)
+
+    def publisher(self, path, slot, tracks):
+        """Its sockets send to the relay."""
+        client = Client.on_slot(self.sluice, slot)
+        pairs = [UdpPair() for _ in range(tracks)]
+        for thing in (client, *pairs):
+            self.addCleanup(thing.close)
+        sections = [VIDEO, "m=audio 0 RTP/AVP 0\r\n"][:tracks]
+        sdp = SESSION + "".join(f"{section}a=control:trackID={i}\r\n" for i, section in enumerate(sections))
+        expect(client.announce(path, sdp=sdp), 200)
+        for track, pair in enumerate(pairs):
+            expect(client.setup(path, track, pair.transport, record=True), 200)
+            pair.rtp.connect(("127.0.0.1", self.relay.port_for(self.sluice.rtp_port)))
+            pair.rtcp.connect(("127.0.0.1", self.relay.port_for(self.sluice.rtp_port + 1)))
+        expect(client.request("RECORD", path), 200)
+        return client, pairs
+
+    def packets(self, ssrc, track, number):
+        if track == 0:
+            return rtp(number, 3000 * number, b"\x65" + bytes([ssrc]), ssrc)
+        return rtp(number, 160 * number, bytes([ssrc]), ssrc, payload_type=0)
+
+    def wait_for_media(self, reader, pairs, ssrcs, first):
+        """Until packets of each track come out with the SSRC they went in with; the next number."""
+        missing, number = set(range(len(pairs))), first
+        for number in range(first, first + 1000):
+            for track, pair in enumerate(pairs):
+                pair.rtp.send(self.packets(ssrcs[track], track, number))
+                pair.rtcp.send(sender_report(ssrcs[track], 0))
+            while frame := reader.frame(0.02):
+                if frame[0] % 2 == 0:
+                    self.assertEqual(frame[1][-1], ssrcs[frame[0] // 2])
+                    missing.discard(frame[0] // 2)
+            if not missing:
+                return number + 1
+        raise AssertionError(f"nothing of tracks {missing}")
+
+    def check(self, slot):
+        _, pairs = self.publisher("cam", slot, 2)
+        reader = Client.on_slot(self.sluice, 1 - slot)
+        self.addCleanup(reader.close)
+        reader.play("cam", 2)
+        number = self.wait_for_media(reader, pairs, (10, 11), 1)
+        for track in range(2):
+            self.sluice.wait_for_log(rf"RTP of track {track} comes from port \d+, not {pairs[track].port}\n")
+        # What belongs to nobody stays outside, also beside a known SSRC from elsewhere.
+        stranger = UdpPair()
+        self.addCleanup(stranger.close)
+        stranger.rtp.connect(("127.0.0.1", self.sluice.rtp_port))
+        for _ in range(5):
+            stranger.rtp.send(self.packets(99, 0, number))
+        number = self.wait_for_media(reader, pairs, (10, 11), number)
+        self.relay.rebind()
+        moves = self.sluice.log().count("comes from port")
+        number = self.wait_for_media(reader, pairs, (10, 11), number)
+        self.assertGreater(self.sluice.log().count("comes from port"), moves)
+        # Receiver reports find the way back.
+        deadline = time.monotonic() + 30
+        while True:
+            number = self.wait_for_media(reader, pairs, (10, 11), number)
+            pairs[0].rtcp.settimeout(0.1)
+            try:
+                kinds = [kind for kind, _ in rtcp_packets(pairs[0].rtcp.recv(2048))]
+            except TimeoutError:
+                kinds = []
+            if 201 in kinds:
+                break
+            self.assertLess(time.monotonic(), deadline, "no receiver report")
+
+    def test_are_followed_where_the_base_is_drained(self):
+        self.check(0)
+
+    def test_are_followed_in_the_other_worker(self):
+        self.check(1)
+
+    def test_of_two_publishers_behind_one_address(self):
+        """The second's come to it, too, once the first has all of its own; never to each other."""
+        _, first = self.publisher("one", 0, 1)
+        readers = {path: Client(self.sluice) for path in ("one", "two")}
+        for reader in readers.values():
+            self.addCleanup(reader.close)
+        readers["one"].play("one")
+        number = self.wait_for_media(readers["one"], first, (10,), 1)
+        _, second = self.publisher("two", 1, 1)
+        readers["two"].play("two")
+        number = self.wait_for_media(readers["two"], second, (20,), number)
+        self.relay.rebind()
+        number = self.wait_for_media(readers["one"], first, (10,), number)
+        self.wait_for_media(readers["two"], second, (20,), number)
+
+    def test_of_two_silent_publishers_are_not_guessed(self):
+        _, first = self.publisher("one", 0, 1)
+        _, second = self.publisher("two", 1, 1)
+        for number in range(20):  # twice as long as it takes for one
+            for ssrc, pairs in ((10, first), (20, second)):
+                pairs[0].rtp.send(self.packets(ssrc, 0, number))
+            time.sleep(0.1)
+        self.assertNotIn("comes from port", self.sluice.log())

@@ -282,6 +282,12 @@ std::optional<uint8_t> Publisher::foreign_payload(size_t track) const {
   return receiver ? receiver->statistics().foreign_payload_type : std::nullopt;
 }
 
+std::optional<uint32_t> Publisher::ssrc(size_t track) const {
+  const auto &receiver = tracks_[track].receiver;
+  if (!receiver || !receiver->sender_state().active) return std::nullopt;
+  return receiver->sender_state().ssrc;
+}
+
 uint64_t Publisher::lost() const {
   uint64_t sum = 0;
   for (const TrackInput &track : tracks_)

@@ -56,6 +56,7 @@ public:
   uint64_t lost() const;
   // Another payload type than the track's, that came along with it.
   std::optional<uint8_t> foreign_payload(size_t track) const;
+  std::optional<uint32_t> ssrc(size_t track) const; // empty: it has had no packet
 
 private:
   static constexpr Nanoseconds kReportInterval = 10 * kSecond;

@@ -15,8 +15,8 @@
 namespace sluice::rtsp {
 
 Server::Server(loop::Loop &loop, Supervisor &supervisor, shm::SessionTable &table, ServerParts parts)
-    : loop_(loop), supervisor_(supervisor), parts_(std::move(parts)), allocator_(table), next_turn_(loop, *this),
-      turn_end_(loop, *this), second_(loop, *this), catch_up_timer_(loop, *this) {
+    : loop_(loop), supervisor_(supervisor), parts_(std::move(parts)), allocator_(table), strays_(supervisor),
+      next_turn_(loop, *this), turn_end_(loop, *this), second_(loop, *this), catch_up_timer_(loop, *this) {
   for (const Fd &fd : parts_.doorbells) doorbell_fds_.push_back(fd.get());
   doorbell_poll_ = std::make_unique<loop::Poll>(loop_, doorbell_fds_[slot()], *this);
   doorbell_poll_->watch(loop::Poll::kReadable);
@@ -44,7 +44,7 @@ void Server::listen() {
     polls_.back()->watch(loop::Poll::kReadable);
   };
   for (const Fd &fd : parts_.udp_bases) {
-    udp_base_fds_.insert(fd.get());
+    udp_base_fds_.emplace(fd.get(), !udp_base_fds_.empty()); // that for RTP comes first
     watch(fd.get());
   }
   size_t plain = parts_.listeners.size() - parts_.welcome.tls_listeners;
@@ -83,7 +83,8 @@ void Server::note_blame(const shm::SessionRecord &record) {
 
 void Server::on_poll(int fd, int) {
   if (fd == doorbell_fds_[slot()]) return drain_doorbell();
-  if (udp_base_fds_.contains(fd)) return drain_udp_base(fd);
+  if (auto base = udp_base_fds_.find(fd); base != udp_base_fds_.end())
+    return strays_.drain(fd, base->second, loop_.now());
   if (accepting_) accept_connections(fd);
 }
 
@@ -201,6 +202,12 @@ control::RequestId Server::ask(Connection &connection) {
 
 void Server::answer(control::RequestId request, control::Received &received) {
   if (sources_.answer(request, received)) return;
+  if (auto claim = claims_.extract(request)) {
+    Session *session = find_session(static_cast<uint32_t>(claim.mapped()));
+    bool granted = std::holds_alternative<control::Claimed>(received.message);
+    if (session != nullptr && session->id() == claim.mapped()) session->on_claimed(granted);
+    return;
+  }
   auto found = asked_.find(request);
   if (found == asked_.end()) return;
   Connection *connection = find_connection(found->second);
@@ -226,6 +233,8 @@ void Server::on_message(control::Received &received) {
           if (fds.size() == 1) multicast_.on_message(message, fds[0].get());
         } else if constexpr (std::is_same_v<T, control::StopMulticast>) {
           multicast_.on_message(message);
+        } else if constexpr (std::is_same_v<T, control::StrayOffer>) {
+          on_offer(message);
         } else if constexpr (std::is_same_v<T, control::RingKept>) {
           if (Publisher *publisher = find_publisher(message.stream)) publisher->keep_ring();
         } else if constexpr (std::is_same_v<T, control::StreamSettings>) {
@@ -369,10 +378,15 @@ void Server::scan_all_streams() {
 
 // --- UDP ---
 
-void Server::drain_udp_base(int fd) {
-  uint8_t scrap[16]; // senders that no session knows: nothing to do but to make room
-  for (int i = 0; i < 256; i++)
-    if (::recv(fd, scrap, sizeof scrap, MSG_DONTWAIT | MSG_TRUNC) < 0 && errno == EAGAIN) return;
+void Server::ask_for_address(control::Claim claim) {
+  claim.request = next_request_++;
+  claims_.emplace(claim.request, claim.session);
+  supervisor_.send(claim);
+}
+
+void Server::on_offer(const control::StrayOffer &offer) {
+  Session *session = find_session(static_cast<uint32_t>(offer.session));
+  if (session != nullptr && session->id() == offer.session) session->on_offer(offer);
 }
 
 Result<Fd> Server::connect_media_socket(bool rtcp, const loop::SocketAddress &local, const loop::SocketAddress &peer,

@@ -16,6 +16,7 @@
 #include "workers/rtsp/protocol/machine.h"
 #include "workers/rtsp/session.h"
 #include "workers/rtsp/sources.h"
+#include "workers/rtsp/stray_datagrams.h"
 #include "workers/rtsp/stream.h"
 
 #include <memory>
@@ -102,6 +103,8 @@ public:
   void ring_doorbells(uint64_t subscribers, size_t ring_index, control::StreamId id);
 
   // `local`: of the client's RTSP connection, whose address it sends to.
+  // Asks the supervisor on a session's behalf; on_claimed() of the session gets the answer.
+  void ask_for_address(control::Claim claim);
   Result<Fd> connect_media_socket(bool rtcp, const loop::SocketAddress &local, const loop::SocketAddress &peer,
                                   int receive_buffer_bytes);
 
@@ -120,7 +123,6 @@ private:
   void listen();
   void stop_listening();
   void refuse_connection(int fd, Kind kind);
-  void drain_udp_base(int fd);
   void drain_doorbell();
   void scan_all_streams();
   uint32_t new_wire_id();
@@ -129,6 +131,7 @@ private:
   void on_ring_replaced(const control::RingReplaced &message, const Fd &fd);
   void on_kick(const control::Kick &message);
   void on_certificate(control::Certificate &certificate);
+  void on_offer(const control::StrayOffer &offer);
   void on_settings(control::Settings settings, std::vector<Fd> &fds);
   Publisher *find_publisher(control::StreamId stream);
   void drain();
@@ -148,6 +151,7 @@ private:
   std::unordered_map<control::StreamId, std::unique_ptr<Stream>> streams_;
   std::unordered_multimap<size_t, control::StreamId> streams_by_ring_;
   std::unordered_map<control::RequestId, uint64_t> asked_; // connection
+  std::unordered_map<control::RequestId, control::SessionId> claims_;
   std::unordered_set<control::StreamId> due_rounds_, later_rounds_;
   Multicast multicast_{*this}; // leaves the streams above before they go
   std::vector<std::unique_ptr<Connection>> retired_connections_;
@@ -156,7 +160,9 @@ private:
 
   std::unique_ptr<loop::Poll> doorbell_poll_;
   std::vector<std::unique_ptr<loop::Poll>> polls_; // of listeners and UDP bases
-  std::unordered_set<int> udp_base_fds_, tls_listener_fds_;
+  std::unordered_map<int, bool> udp_base_fds_;     // whether it is the one for RTCP
+  std::unordered_set<int> tls_listener_fds_;
+  StrayDatagrams strays_;
   std::optional<loop::TlsServerContext> tls_; // without it nobody is accepted at TLS listeners
   loop::NextTurn next_turn_;
   std::vector<uint64_t> unread_; // connections that read again in the next turn

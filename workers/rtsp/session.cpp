@@ -317,6 +317,62 @@ bool Session::on_datagram(size_t socket, Bytes datagram, Nanoseconds now, Nanose
   return rtp::parse_rtcp(datagram, ignore).has_value();
 }
 
+// --- a publisher's ports that were translated ---
+
+void Session::on_offer(const control::StrayOffer &offer) {
+  if (state().state != State::Record || !over_udp() || move_ || !server_.has_descriptors(1)) return;
+  std::vector<MovedSender::Track> tracks;
+  for (size_t i = 0; i < track_count(); i++)
+    tracks.push_back({description_.tracks[i].payload_type, publisher_->ssrc(i)});
+  auto socket = moved_sender_.on_offer(offer, tracks, server_.event_loop().now());
+  auto address = loop::SocketAddress::parse(offer.datagram.address);
+  if (!socket || !address || !address->same_host(peer_)) return;
+  move_ = Move{*socket, address->port()};
+  server_.ask_for_address({.session = id(),
+                           .publishes = true,
+                           .path = std::string(state().path_text()),
+                           .addresses = {peer_.with_port(address->port()).text()},
+                           .in_use = "in use"});
+}
+
+void Session::on_claimed(bool granted) {
+  auto move = std::exchange(move_, std::nullopt);
+  if (!granted || !move || closed_ || !over_udp() || record_.sockets[move->socket].fd < 0) return;
+  if (auto moved = move_socket(move->socket, move->port); !moved)
+    log(LogLevel::Warn, "[RTSP] [session {}] can't follow its client to port {}: {}", log_id(), move->port,
+        moved.error().message);
+}
+
+Result<void> Session::move_socket(size_t index, uint16_t port) {
+  bool rtcp = index % 2 == 1;
+  Fd fd = TRY(server_.connect_media_socket(rtcp, local_, peer_.with_port(port),
+                                           rtcp ? kReaderBufferBytes : kPublisherBufferBytes));
+  receive_datagrams(index); // what the client sent from where it was
+  shm::MediaSocket &socket = record_.sockets[index];
+  std::erase_if(polls_, [&](const auto &poll) { return poll->fd() == socket.fd; });
+  int former = std::exchange(socket.fd, -1);
+  socket.cookie = loop::socket_cookie(fd.get());
+  socket.fd = fd.release();
+  ::close(former);
+  polls_.push_back(std::make_unique<loop::Poll>(server_.event_loop(), socket.fd, *this));
+  polls_.back()->watch(loop::Poll::kReadable);
+  TrackState &track = state().tracks[index / 2];
+  log(LogLevel::Info, "[RTSP] [session {}] {} of track {} comes from port {}, not {}", log_id(), rtcp ? "RTCP" : "RTP",
+      index / 2, port, rtcp ? track.client_rtcp_port : track.client_rtp_port);
+  (rtcp ? track.client_rtcp_port : track.client_rtp_port) = port;
+  moved_sender_.on_moved();
+  return {};
+}
+
+// From here on what comes from elsewhere on its host is more likely another session's.
+void Session::note_heard_all() {
+  if (heard_all_noted_ || !over_udp()) return;
+  for (size_t i = 0; i < track_count(); i++)
+    if (!publisher_->ssrc(i)) return;
+  heard_all_noted_ = true;
+  server_.supervisor().send(control::HeardAll{.session = id()});
+}
+
 // --- time and end ---
 
 void Session::on_second(Nanoseconds now) {
@@ -324,6 +380,7 @@ void Session::on_second(Nanoseconds now) {
     publisher_->on_second(now);
     record_.lost.store(publisher_->lost(), std::memory_order_relaxed);
     note_foreign_payload();
+    note_heard_all();
   }
   if (!finish_reason_.empty() && (reader_ == nullptr || !reader_->finishing())) return finish();
   if (by_multicast() && seat_)

@@ -7,6 +7,7 @@
 #include "ipc/control/messages.h"
 #include "ipc/shm/session_table.h"
 #include "workers/rtsp/beginning.h"
+#include "workers/rtsp/moved_sender.h"
 #include "workers/rtsp/multicast.h"
 #include "workers/rtsp/protocol/machine.h"
 #include "workers/rtsp/publisher.h"
@@ -78,6 +79,9 @@ public:
   // A frame of the interleaved connection. Error: the connection must close.
   Result<void> on_frame(uint8_t channel, Bytes payload, Nanoseconds now, Nanoseconds wall);
   void on_input_end(uint64_t input_position, Nanoseconds now);
+  // Datagrams that may be its client's, from another port than it named; then whether that address is its own.
+  void on_offer(const control::StrayOffer &offer);
+  void on_claimed(bool granted);
 
   // What the stream still holds for a reader, as far as it takes it at once.
   void deliver_rest();
@@ -100,6 +104,8 @@ private:
   void log_losses();
   void close_sockets();
   void note_foreign_payload();
+  void note_heard_all();
+  Result<void> move_socket(size_t socket, uint16_t port);
   std::string media_text(); // "2 tracks with UDP"
   bool over_udp() { return state().transport == TransportKind::Udp; }
   bool by_multicast() { return state().transport == TransportKind::Multicast; }
@@ -121,7 +127,13 @@ private:
   uint32_t interface_ = 0;             // that it has asked for them on
   std::optional<MulticastSeat> seat_;
   bool closed_ = false;
-  bool foreign_payload_noted_ = false;
+  bool foreign_payload_noted_ = false, heard_all_noted_ = false;
+  MovedSender moved_sender_;
+  struct Move {
+    size_t socket;
+    uint16_t port;
+  };
+  std::optional<Move> move_; // the supervisor was asked for the address
 };
 
 } // namespace sluice::rtsp

@@ -104,6 +104,8 @@ TEST(WorkerClaims, RefusesMessagesOfTheSupervisorAndStrayDescriptors) {
 TEST(WorkerClaims, RefusesOversizedTextsAndUnknownLevels) {
   EXPECT_FALSE(accepted(control::Describe{.path = std::string(kMaxPathNameBytes + 1, 'a')}));
   EXPECT_FALSE(accepted(control::Describe{.path = "a", .client = std::string(kMaxClientBytes + 1, 'a')}));
+  EXPECT_TRUE(accepted(control::StrayDatagram{.address = "1.2.3.4:5"}));
+  EXPECT_FALSE(accepted(control::StrayDatagram{.address = std::string(kMaxClientBytes + 1, 'a')}));
   EXPECT_FALSE(accepted(control::LogLine{4, ""}));
 }
 
