@@ -31,10 +31,6 @@ void ReceptionStatistics::on_sender_report(const SenderReport &report, Nanosecon
   sender_report_arrival_ = now;
 }
 
-uint64_t ReceptionStatistics::lost() const {
-  return expected() > received_ ? expected() - received_ : 0;
-}
-
 std::optional<ReportBlock> ReceptionStatistics::report(uint32_t ssrc, Nanoseconds now) {
   if (!sender_report_) return std::nullopt;
   ReportBlock block;
@@ -47,7 +43,7 @@ std::optional<ReportBlock> ReceptionStatistics::report(uint32_t ssrc, Nanosecond
     uint64_t lost_in_interval = expected_in_interval - received_in_interval;
     block.fraction_lost = static_cast<uint8_t>(std::min<uint64_t>(255, lost_in_interval * 256 / expected_in_interval));
   }
-  block.cumulative_lost = static_cast<int32_t>(std::min<uint64_t>(lost(), 0x7fffff));
+  block.cumulative_lost = static_cast<int32_t>(std::clamp<int64_t>(lost(), -0x800000, 0x7fffff));
   block.highest_sequence = static_cast<uint32_t>(highest_ - 65536); // SequenceExtender begins at 65536
   block.jitter = jitter();
   block.last_sr = static_cast<uint32_t>(sender_report_->ntp >> 16);

@@ -13,14 +13,16 @@ class ReceptionStatistics {
 public:
   explicit ReceptionStatistics(uint32_t clock_rate) : clock_rate_(clock_rate) {}
 
-  // Each packet that arrived for the first time, in the order of arrival.
+  // Each packet, in the order of arrival; also one that comes too late to be of use.
   void on_packet(uint64_t extended_sequence, uint32_t timestamp, Nanoseconds arrival);
+  // One that had arrived before. By RFC 3550 section 6.4.1 it makes up for one that was lost.
+  void on_duplicate() { received_++; }
   void on_sender_report(const SenderReport &report, Nanoseconds now);
   // Empty until a sender report was received. Starts a new interval for the fraction that was lost.
   std::optional<ReportBlock> report(uint32_t ssrc, Nanoseconds now);
 
   uint64_t received() const { return received_; }
-  uint64_t lost() const; // never arrived until now; packets on their way count too
+  int64_t lost() const { return static_cast<int64_t>(expected() - received_); } // negative if there are duplicates
   uint32_t jitter() const { return static_cast<uint32_t>(jitter_); }
   // The last one received and when.
   const std::optional<SenderReport> &sender_report() const { return sender_report_; }

@@ -9,10 +9,16 @@ namespace sluice::rtp {
 
 ReorderBuffer::ReorderBuffer() : memory_(std::make_unique<uint8_t[]>(kSlots * kSlotSize)) {}
 
+void ReorderBuffer::pass(bool arrived) {
+  arrived_[*next_ % kHistory] = arrived;
+  if (!arrived) lost_++;
+  next_ = *next_ + 1;
+}
+
 ReorderBuffer::Stored ReorderBuffer::release(Slot &slot) {
   slot.used = false;
   held_--;
-  next_ = slot.sequence + 1;
+  pass(true); // it is the next
   size_t index = static_cast<size_t>(&slot - slots_.data());
   return {Bytes(memory_.get() + index * kSlotSize, slot.size), slot.arrival, slot.wall};
 }
@@ -20,14 +26,14 @@ ReorderBuffer::Stored ReorderBuffer::release(Slot &slot) {
 std::optional<ReorderBuffer::Stored> ReorderBuffer::make_room(uint64_t sequence) {
   if (!next_) return std::nullopt;
   while (*next_ + kSlots <= sequence) {
-    if (held_ == 0) {
+    if (held_ == 0 && sequence - *next_ >= kHistory + kSlots) {
       lost_ += sequence - kSlots + 1 - *next_;
       next_ = sequence - kSlots + 1;
+      arrived_.reset();
       return std::nullopt;
     }
     if (holds(*next_)) return release(slot_of(*next_));
-    lost_++;
-    next_ = *next_ + 1;
+    pass(false);
   }
   return pop();
 }
@@ -36,9 +42,14 @@ ReorderBuffer::Verdict ReorderBuffer::push(uint64_t sequence, const Stored &pack
   CHECK(packet.packet.size() <= kSlotSize);
   if (!next_) next_ = sequence;
   CHECK(sequence < *next_ + kSlots);
-  if (sequence < *next_) return Verdict::Late;
+  if (sequence < *next_) {
+    if (*next_ - sequence > kHistory) return Verdict::Late;
+    bool again = arrived_[sequence % kHistory];
+    arrived_[sequence % kHistory] = true;
+    return again ? Verdict::Duplicate : Verdict::Late;
+  }
   if (sequence == *next_) {
-    next_ = sequence + 1;
+    pass(true);
     return Verdict::Next;
   }
   if (holds(sequence)) return Verdict::Duplicate;
@@ -58,10 +69,7 @@ std::optional<ReorderBuffer::Stored> ReorderBuffer::pop() {
 
 std::optional<ReorderBuffer::Stored> ReorderBuffer::pop_forced() {
   if (held_ == 0) return std::nullopt;
-  while (!holds(*next_)) { // at most kSlots times
-    lost_++;
-    next_ = *next_ + 1;
-  }
+  while (!holds(*next_)) pass(false); // at most kSlots times
   return release(slot_of(*next_));
 }
 
@@ -83,6 +91,7 @@ std::optional<Nanoseconds> ReorderBuffer::deadline() const {
 void ReorderBuffer::reset() {
   for (Slot &slot : slots_) slot.used = false;
   held_ = 0;
+  arrived_.reset();
   next_.reset();
 }
 

@@ -7,6 +7,7 @@
 #include "common/rtp/sequence.h"
 
 #include <array>
+#include <bitset>
 #include <memory>
 #include <optional>
 
@@ -16,6 +17,7 @@ class ReorderBuffer {
 public:
   static constexpr size_t kSlots = 64;
   static constexpr size_t kSlotSize = 2048;
+  static constexpr size_t kHistory = 256; // numbers passed that it remembers: whether they arrived
   static constexpr Nanoseconds kMaxWait = 50 * kMillisecond;
 
   struct Stored {
@@ -24,10 +26,10 @@ public:
     Nanoseconds wall = 0;
   };
   enum class Verdict {
-    Next, // follows the last released one: the caller uses it at once, then calls pop until it is empty
-    Held, // stored; pop has nothing yet
-    Duplicate,
-    Late, // its place was passed over, or released already and forgotten
+    Next,      // follows the last released one: the caller uses it at once, then calls pop until it is empty
+    Held,      // stored; pop has nothing yet
+    Duplicate, // it arrived before
+    Late,      // its place was passed over; or it is older than what is remembered, or than the first
   };
 
   ReorderBuffer();
@@ -61,12 +63,14 @@ private:
   };
 
   Stored release(Slot &slot);
+  void pass(bool arrived); // the number that is next
   Slot &slot_of(uint64_t sequence) { return slots_[sequence % kSlots]; }
   bool holds(uint64_t sequence) { return slot_of(sequence).used && slot_of(sequence).sequence == sequence; }
 
   std::array<Slot, kSlots> slots_;
   std::unique_ptr<uint8_t[]> memory_;
-  std::optional<uint64_t> next_; // to be released
+  std::optional<uint64_t> next_;  // to be released
+  std::bitset<kHistory> arrived_; // of the numbers before next_, by number % kHistory
   size_t held_ = 0;
   uint64_t lost_ = 0;
 };

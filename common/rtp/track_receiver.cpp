@@ -169,10 +169,10 @@ void TrackReceiver::receive_udp(Bytes packet, const PacketView &view, Instant in
     break;
   case ReorderBuffer::Verdict::Duplicate:
     statistics_.duplicates++;
-    return;
+    return reception_.on_duplicate();
   case ReorderBuffer::Verdict::Late:
     statistics_.late++;
-    return;
+    return reception_.on_packet(sequence, view.header.timestamp, instant.arrival);
   }
   statistics_.received++;
   reception_.on_packet(sequence, view.header.timestamp, instant.arrival);

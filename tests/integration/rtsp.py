@@ -302,11 +302,11 @@ class UdpPair:
     def transport(self):
         return f"RTP/AVP;unicast;client_port={self.port}-{self.port + 1}"
 
-    def connect(self, response):
+    def connect(self, response, host="127.0.0.1"):
         """To the server's ports, as its Transport header names them."""
         rtp_port, rtcp_port = response["Transport"].partition("server_port=")[2].split(";")[0].split("-")
-        self.rtp.connect(("127.0.0.1", int(rtp_port)))
-        self.rtcp.connect(("127.0.0.1", int(rtcp_port)))
+        self.rtp.connect((host, int(rtp_port)))
+        self.rtcp.connect((host, int(rtcp_port)))
 
     def close(self):
         self.rtp.close()

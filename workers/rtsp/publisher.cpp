@@ -6,6 +6,8 @@
 #include "workers/rtsp/sender_state.h"
 #include "workers/rtsp/server.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace sluice::rtsp {
@@ -286,6 +288,13 @@ std::optional<uint32_t> Publisher::ssrc(size_t track) const {
   const auto &receiver = tracks_[track].receiver;
   if (!receiver || !receiver->sender_state().active) return std::nullopt;
   return receiver->sender_state().ssrc;
+}
+
+std::string Publisher::statistics_text(size_t track) const {
+  if (!tracks_[track].receiver) return "nothing";
+  rtp::TrackReceiver::Statistics s = tracks_[track].receiver->statistics();
+  return fmt::format("{} received, {} lost, {} late, {} duplicates, {} foreign", s.received, s.lost, s.late,
+                     s.duplicates, s.foreign);
 }
 
 uint64_t Publisher::lost() const {

@@ -54,6 +54,7 @@ public:
   void change_settings(const control::StreamSettings &settings);
 
   uint64_t lost() const;
+  std::string statistics_text(size_t track) const; // for the log
   // Another payload type than the track's, that came along with it.
   std::optional<uint8_t> foreign_payload(size_t track) const;
   std::optional<uint32_t> ssrc(size_t track) const; // empty: it has had no packet

@@ -446,6 +446,9 @@ void Session::log_losses() {
 
 void Session::close(const std::string &reason, const Connection *except) {
   if (std::exchange(closed_, true)) return;
+  for (size_t i = 0; publisher_ != nullptr && i < track_count() && log_enabled(LogLevel::Debug); i++)
+    log(LogLevel::Debug, "[{}] [session {}] packets of track {}: {}", label(), log_id(), i,
+        publisher_->statistics_text(i));
   stop_play();
   log_losses();
   log(LogLevel::Info, "[{}] [session {}] destroyed ({})", label(), log_id(), reason);

@@ -70,12 +70,43 @@ TEST(ReorderBuffer, DuplicatesAndLatePacketsAreTold) {
   Feeder feeder;
   feeder.feed(100);
   feeder.feed(100);
+  EXPECT_EQ(feeder.verdict, Verdict::Duplicate);
+  feeder.feed(99); // before the first
   EXPECT_EQ(feeder.verdict, Verdict::Late);
   feeder.feed(102);
   feeder.feed(102);
   EXPECT_EQ(feeder.verdict, Verdict::Duplicate);
   feeder.feed(101);
   EXPECT_EQ(feeder.out, (Numbers{100, 101, 102}));
+}
+
+TEST(ReorderBuffer, RemembersForAWhileWhatArrived) {
+  Feeder feeder;
+  feeder.feed(1000);
+  feeder.feed(1002, 0);
+  feeder.pass(ReorderBuffer::kMaxWait); // 1001 is given up
+  feeder.feed(1001);
+  EXPECT_EQ(feeder.verdict, Verdict::Late);
+  feeder.feed(1001); // it did arrive, if late
+  EXPECT_EQ(feeder.verdict, Verdict::Duplicate);
+  for (uint64_t i = 1003; i < 1000 + ReorderBuffer::kHistory; i++) feeder.feed(i);
+  feeder.feed(1000);
+  EXPECT_EQ(feeder.verdict, Verdict::Duplicate);
+  feeder.feed(1000 + ReorderBuffer::kHistory);
+  feeder.feed(1000); // forgotten
+  EXPECT_EQ(feeder.verdict, Verdict::Late);
+  for (uint64_t gap : {100u, 1000u}) { // of those in it nothing arrived
+    uint64_t end = 10000 + gap;
+    Feeder jumping;
+    jumping.feed(10000);
+    jumping.feed(end);
+    jumping.pass(ReorderBuffer::kMaxWait);
+    EXPECT_EQ(jumping.buffer.lost(), gap - 1);
+    jumping.feed(end - 50);
+    EXPECT_EQ(jumping.verdict, Verdict::Late);
+    jumping.feed(end);
+    EXPECT_EQ(jumping.verdict, Verdict::Duplicate);
+  }
 }
 
 TEST(ReorderBuffer, GapIsPassedOverWhenItsTimeIsUp) {

@@ -33,6 +33,21 @@ TEST(ReceptionStatistics, LossIsReportedByIntervalAndInAll) {
   EXPECT_EQ(statistics.report(7, 12 * kSecond)->fraction_lost, 0);
 }
 
+TEST(ReceptionStatistics, LateAndRepeatedPacketsAreNotLost) {
+  ReceptionStatistics statistics(90000);
+  statistics.on_sender_report({7, 1, 0, 0, 0}, 0);
+  for (uint64_t i : {0, 1, 4, 5, 2}) statistics.on_packet(65536 + i, 0, 0);
+  EXPECT_EQ(statistics.report(7, 0)->cumulative_lost, 1);
+  statistics.on_duplicate();
+  EXPECT_EQ(statistics.report(7, 0)->cumulative_lost, 0);
+  statistics.on_duplicate();
+  statistics.on_duplicate();
+  auto block = statistics.report(7, 0);
+  EXPECT_EQ(block->cumulative_lost, -2);
+  EXPECT_EQ(block->fraction_lost, 0);
+  EXPECT_EQ(block->highest_sequence, 5u);
+}
+
 TEST(ReceptionStatistics, JitterFollowsTheFormulaOfTheRfc) {
   ReceptionStatistics statistics(8000);
   statistics.on_packet(65536, 0, 0);
