@@ -5,6 +5,7 @@
 #include "ipc/control/messages.h"
 #include "supervisor/paths/rules.h"
 
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -103,6 +104,7 @@ struct PullSource {
   SourceId source = 0;
   std::string path;
   PullRule rule;
+  std::optional<SlotIndex> slot; // if it still can: that has the stream, which waits for its source
 };
 struct EndSource {
   SourceId source = 0;

@@ -27,7 +27,9 @@ void Paths::start_source(NamedPath &named) {
   set_deadline(path.retry, std::nullopt);
   path.source = next_source_++;
   sources_.emplace(path.source, named.first);
-  effects_.push_back(PullSource{path.source, named.first, path.rules.pull});
+  const Stream *kept = stream_of(path);
+  effects_.push_back(PullSource{path.source, named.first, path.rules.pull,
+                                kept == nullptr ? std::nullopt : std::optional(kept->slot)});
 }
 
 // The stream, if there is one, is for the caller to end.

@@ -12,7 +12,7 @@ void Sources::start(const paths::PullSource &pull) {
   Source source;
   source.pull = pull;
   source.url = pull.rule.url;
-  source.slot = least_loaded_slot();
+  source.slot = pull.slot && *pull.slot < slots_ ? *pull.slot : least_loaded_slot();
   look_up(sources_.emplace(pull.source, std::move(source)).first);
 }
 

@@ -240,7 +240,7 @@ void Server::on_message(control::Received &received) {
         } else if constexpr (std::is_same_v<T, control::StreamSettings>) {
           if (Publisher *publisher = find_publisher(message.stream)) publisher->change_settings(message);
         } else if constexpr (std::is_same_v<T, control::StartSource>) {
-          sources_.start(message, fds);
+          sources_.start(std::get<control::StartSource>(received.message), fds, accepting_ && !draining_);
         } else if constexpr (std::is_same_v<T, control::StopSource>) {
           sources_.stop(message);
         } else if constexpr (std::is_same_v<T, control::Drain>) {

@@ -93,7 +93,7 @@ public:
   control::RequestId new_request() { return next_request_++; }
   // Fresh records get ids of their own.
   void identify(shm::ConnectionRecord &record) { record.id = next_connection_++; }
-  uint32_t identify(shm::SessionRecord &record); // the wire id in it
+  uint32_t identify(shm::SessionRecord &record); // returns the wire id in it
 
   // A stream that a session was granted; it may let go of it with leave_stream().
   Result<Stream *> enter_stream(control::StreamId id, int ring_fd);

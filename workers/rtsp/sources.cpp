@@ -1,6 +1,7 @@
 #include "workers/rtsp/sources.h"
 
 #include "common/base/log.h"
+#include "common/base/secret.h"
 #include "workers/rtsp/server.h"
 #include "workers/rtsp/source.h"
 
@@ -36,9 +37,10 @@ Sources::Sources(Server &server) : server_(server) {}
 
 Sources::~Sources() = default;
 
-void Sources::start(const control::StartSource &message, const std::vector<Fd> &fds) {
+void Sources::start(control::StartSource &message, const std::vector<Fd> &fds, bool welcome) {
   if (sources_.contains(message.source)) return log(LogLevel::Error, "[RTSP] source started twice");
-  auto source = make(message, fds);
+  auto source = make(message, fds, welcome);
+  wipe(message.url);
   if (!source) {
     server_.supervisor().send(control::SourceFailed{.source = message.source, .reason = source.error().message});
     return;
@@ -48,7 +50,9 @@ void Sources::start(const control::StartSource &message, const std::vector<Fd> &
   added.begin();
 }
 
-Result<std::unique_ptr<Source>> Sources::make(const control::StartSource &message, const std::vector<Fd> &fds) {
+Result<std::unique_ptr<Source>> Sources::make(const control::StartSource &message, const std::vector<Fd> &fds,
+                                              bool welcome) {
+  if (!welcome) return Error{"the worker is given up"};
   Url url = TRY(parse_url(message.url));
   SourceConnection::Target target{.addresses = {}, .tls = {}, .host = url.host};
   for (const std::string &text : message.addresses) target.addresses.push_back(TRY(loop::SocketAddress::parse(text)));
@@ -63,7 +67,9 @@ Result<std::unique_ptr<Source>> Sources::make(const control::StartSource &messag
   }
   server_.identify(*connection);
   server_.identify(*session);
-  return std::make_unique<Source>(server_, *this, message, std::move(url), std::move(target), *connection, *session);
+  auto source = std::make_unique<Source>(server_, *this, message, url, std::move(target), *connection, *session);
+  wipe(url.userinfo);
+  return source;
 }
 
 // A machine's certificates take megabytes: they are read once.

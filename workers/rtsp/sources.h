@@ -25,7 +25,8 @@ public:
   explicit Sources(Server &server);
   ~Sources();
 
-  void start(const control::StartSource &message, const std::vector<Fd> &fds);
+  // The message's credentials are wiped. Not `welcome`: the worker is about to leave.
+  void start(control::StartSource &message, const std::vector<Fd> &fds, bool welcome);
   void stop(const control::StopSource &message);
   // Whether the request was a source's.
   bool answer(control::RequestId request, control::Received &received);
@@ -47,7 +48,7 @@ private:
   std::vector<control::SourceId> ids() const;
   Source *find(control::SourceId id);
   Result<loop::TlsClientContext> trust(const control::StartSource &message, const std::vector<Fd> &fds);
-  Result<std::unique_ptr<Source>> make(const control::StartSource &message, const std::vector<Fd> &fds);
+  Result<std::unique_ptr<Source>> make(const control::StartSource &message, const std::vector<Fd> &fds, bool welcome);
 
   Server &server_;
   std::unordered_map<control::SourceId, std::unique_ptr<Source>> sources_;

@@ -106,7 +106,7 @@ TEST_F(PathSourcesTest, StartsAgainAtOnceWhenItsWorkerDies) {
   entry().reconnect_grace = 0;
   reload(), source_up(1), read(kOther);
   worker_gone(0);
-  EXPECT_THAT(source_down(1, true), ElementsAre(logged("ERR: reason"), "pull 2 rtsp://camera/x"));
+  EXPECT_THAT(source_down(1, true), ElementsAre(logged("ERR: reason"), "pull 2 rtsp://camera/x in 0"));
   EXPECT_THAT(source_up(2, 1, 1), ElementsAre("continue 1 for a", logged("ready")));
 }
 
@@ -196,7 +196,7 @@ TEST_F(PathSourcesTest, AnotherUrlIsAnotherStream) {
 TEST_F(PathSourcesTest, OtherWaysToReachItLeaveTheReaders) {
   reload(), source_up(1), read(kReader);
   entry().pull.transport = control::SourceTransport::Tcp;
-  EXPECT_THAT(reload(), ElementsAre("end source 1", "pull 2 rtsp://camera/x"));
+  EXPECT_THAT(reload(), ElementsAre("end source 1", "pull 2 rtsp://camera/x in 0"));
   EXPECT_THAT(source_up(2), ElementsAre("continue 1 for a", logged("ready")));
 }
 

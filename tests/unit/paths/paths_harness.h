@@ -52,7 +52,8 @@ inline std::string text_of(const Effect &effect) {
   if (const auto *part = std::get_if<Unsubscribe>(&effect)) return "unsubscribe " + number(part->slot);
   if (const auto *close = std::get_if<CloseStream>(&effect)) return "close " + number(close->stream);
   if (const auto *line = std::get_if<Log>(&effect)) return "log [path " + line->path + "] " + line->text;
-  if (const auto *pull = std::get_if<PullSource>(&effect)) return "pull " + number(pull->source) + " " + pull->rule.url;
+  if (const auto *pull = std::get_if<PullSource>(&effect))
+    return "pull " + number(pull->source) + " " + pull->rule.url + (pull->slot ? " in " + number(*pull->slot) : "");
   if (const auto *end = std::get_if<EndSource>(&effect)) return "end source " + number(end->source);
   static constexpr const char *kHooks[] = {"init", "demand", "ready", "read"};
   if (const auto *command = std::get_if<RunCommand>(&effect))

@@ -34,7 +34,7 @@ struct SourcesTest : testing::Test, Sources::Listener, loop::Timer::Listener {
 
   std::vector<std::string> news() { return std::exchange(happened, {}); }
   auto start(control::SourceId id, const std::string &url = "rtsp://1.2.3.4/x") {
-    sources.start({id, "path", {.url = url}});
+    sources.start({id, "path", {.url = url}, {}});
     return news();
   }
   auto tell(uint16_t slot, const control::Message &message) {
@@ -56,6 +56,15 @@ TEST_F(SourcesTest, SpreadsThemOverTheSlots) {
   sources.end(1), sources.end(3);
   EXPECT_THAT(news(), ElementsAre("0: stop 1", "0: stop 3"));
   EXPECT_THAT(start(4), ElementsAre("0: start 4 rtsp://1.2.3.4/x at 1.2.3.4:554"));
+}
+
+TEST_F(SourcesTest, StayWhereTheirStreamIs) {
+  sources.start({1, "path", {.url = "rtsp://1.2.3.4/x"}, 1});
+  sources.start({2, "path", {.url = "rtsp://1.2.3.4/x"}, 1});
+  sources.start({3, "path", {.url = "rtsp://1.2.3.4/x"}, 5}); // there is no such slot any more
+  EXPECT_THAT(news(),
+              ElementsAre("1: start 1 rtsp://1.2.3.4/x at 1.2.3.4:554", "1: start 2 rtsp://1.2.3.4/x at 1.2.3.4:554",
+                          "0: start 3 rtsp://1.2.3.4/x at 1.2.3.4:554"));
 }
 
 TEST_F(SourcesTest, WaitsForTheSlotsWorker) {
