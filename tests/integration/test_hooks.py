@@ -7,7 +7,7 @@ from pathlib import Path
 
 import media
 from harness import ROOT, TestCase, descendants, title, wait_until, wait_until_none
-from rtsp import Client, Source, expect
+from rtsp import Client, Source, expect, payload_number, rtp_sequence, rtp_ssrc, wait_until_published
 
 TELL = ROOT / "tests/integration/hook_tell"  # writes "<name> <RTSP_PATH> <RTSP_PORT> <G1> <G2>" to a file, then waits
 
@@ -114,15 +114,19 @@ class Grace(TestCase):
         self.addCleanup(reader.close)
         reader.play("cam")
         publisher.send_frame(0, source.next())
-        reader.media_frame()
+        before = reader.media_frame()
         os.kill(sluice.workers()[0], 9)
         publisher.close()
         sluice.wait_for_log(r"\[rtsp-0\] worker killed by signal 9")
         with Client(sluice) as again:
             again.publish("cam")
-            packet = source.next()
-            again.send_frame(0, packet)
-            self.assertEqual(reader.media_frame(), packet)
+            restarted = Source(ssrc=0x55667788, first=7)
+            restarted.number = source.number
+            again.send_frame(0, restarted.next())
+            after = reader.media_frame()
+            self.assertEqual(payload_number(after), payload_number(before) + 1)
+            self.assertEqual(rtp_ssrc(after), rtp_ssrc(before), "for the reader it is one RTP stream")
+            self.assertEqual(rtp_sequence(after), rtp_sequence(before) + 1)
         sluice.wait_for_log(r"session \d+\] destroyed")
 
     def test_other_tracks_or_a_long_absence_send_readers_away(self):
