@@ -267,5 +267,16 @@ TEST_F(PathStatesTest, ListsPathsWithTheirPublishersAndReaders) {
   EXPECT_EQ(list[1].source, PathInfo::Source::None);
 }
 
+TEST_F(PathStatesTest, ListsWhoCameOverTls) {
+  control::Publish publisher{.request = 1, .session = kPublisher, .log_id = 7, .tls = true, .path = "a"};
+  publisher.description = description(1);
+  from(kPublisher & 63, publisher), record(kPublisher);
+  from(kOther & 63, control::Read{.request = 2, .session = kOther, .log_id = 8, .tls = true, .path = "a"});
+  std::vector<PathInfo> list = paths.list();
+  ASSERT_EQ(list.size(), 1U);
+  EXPECT_EQ(list[0].publisher, (PathInfo::Client{7, true}));
+  EXPECT_THAT(list[0].readers, ElementsAre(PathInfo::Client{8, true}));
+}
+
 } // namespace
 } // namespace sluice::paths
