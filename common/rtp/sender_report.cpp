@@ -17,10 +17,12 @@ uint32_t rtp_time_at(const SenderState &state, uint32_t clock_rate, Nanoseconds 
 void extrapolate_publisher_clock(const SenderState &state, uint32_t clock_rate, Nanoseconds monotonic,
                                  SenderReport &report) {
   constexpr Nanoseconds kLongest = Nanoseconds{10} * 365 * 86400 * kSecond;
-  Nanoseconds elapsed = std::clamp<Nanoseconds>(monotonic - state.publisher_monotonic, 0, kLongest);
-  auto ticks = static_cast<uint64_t>(ns_to_ticks(elapsed, clock_rate));
+  Nanoseconds elapsed = std::clamp(monotonic - state.publisher_monotonic, -kLongest, kLongest);
+  int64_t ticks = ns_to_ticks(elapsed, clock_rate), rate = clock_rate;
+  int64_t seconds = (ticks < 0 ? ticks - rate + 1 : ticks) / rate; // rounded down
+  auto rest = static_cast<uint64_t>(ticks - seconds * rate);
   report.rtp_time = state.publisher_rtp_time + static_cast<uint32_t>(ticks);
-  report.ntp = state.publisher_ntp + (ticks / clock_rate << 32) + (ticks % clock_rate << 32) / clock_rate;
+  report.ntp = state.publisher_ntp + (static_cast<uint64_t>(seconds) << 32) + (rest << 32) / clock_rate;
 }
 
 } // namespace

@@ -48,9 +48,10 @@ FirstPackets find_first_packets(const ring::RingReader &ring, uint64_t cursor, u
 // not known, or far off because the times have jumped since.
 Nanoseconds instant_of(uint32_t rtp_time, const ring::TrackState &state, uint32_t clock_rate, Nanoseconds arrival) {
   constexpr Nanoseconds kFarOff = 5 * kSecond;
-  if (!state.has_clock) return arrival;
-  int64_t ticks = static_cast<int32_t>(rtp_time - state.clock_rtp_timestamp);
-  Nanoseconds instant = state.clock_arrival_ns + rtp::ticks_to_ns(ticks, clock_rate);
+  if (!state.has_clock && !state.has_publisher_clock) return arrival;
+  uint32_t known = state.has_publisher_clock ? state.publisher_rtp_timestamp : state.clock_rtp_timestamp;
+  Nanoseconds known_at = state.has_publisher_clock ? state.publisher_arrival_ns : state.clock_arrival_ns;
+  Nanoseconds instant = known_at + rtp::ticks_to_ns(static_cast<int32_t>(rtp_time - known), clock_rate);
   return std::abs(instant - arrival) <= kFarOff ? instant : arrival;
 }
 

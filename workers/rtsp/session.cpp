@@ -132,8 +132,9 @@ Start Session::choose_start() {
 
 // What is said about the first packets is about those that will be sent.
 void Session::prepare_play() {
-  start_ = choose_start();
   beginning_.reset();
+  if (by_multicast()) return;
+  start_ = choose_start();
   if (!start_->random_access) return start_.reset(); // live, which is later than now
   uint32_t wanted = 0;
   for (size_t i = 0; i < description_.tracks.size(); i++) wanted |= uint32_t{state().tracks[i].is_set_up != 0} << i;

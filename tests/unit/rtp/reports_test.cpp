@@ -102,6 +102,15 @@ constexpr uint64_t ntp(uint64_t seconds, uint32_t fraction = 0) {
   return seconds << 32 | fraction;
 }
 
+TEST(SenderReport, LiesOnThatLineAlsoBeforeThePublishersReport) {
+  SenderState known = with_publisher_clock(ntp(4133980800, 0x80000000), 1000);
+  auto report = sender_report(known, 90000, 100 * kSecond - 1250 * kMillisecond, 0);
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->rtp_time, 1000u - 112500);
+  EXPECT_EQ(report->ntp, ntp(4133980799, 0x40000000));
+  EXPECT_EQ(sender_report(known, 90000, 98 * kSecond, 0)->ntp, ntp(4133980798, 0x80000000));
+}
+
 TEST(SenderReport, LiesOnTheLineThroughThePublishersReport) {
   SenderState known = with_publisher_clock(ntp(4133980800, 0x80000000), 1000); // 2031
   auto report = sender_report(known, 90000, 100 * kSecond, 5 * kSecond);
@@ -145,7 +154,6 @@ TEST(SenderReport, FollowsThePublishersClockAcrossWraps) {
 
 TEST(SenderReport, BearsAnyTimeThatSharedMemoryMayHold) {
   SenderState known = with_publisher_clock(ntp(4133980800), 5);
-  EXPECT_EQ(sender_report(known, 90000, 99 * kSecond, 0)->ntp, ntp(4133980800)); // it can't be younger than now
   for (Nanoseconds arrival : {-(Nanoseconds{1} << 61), Nanoseconds{1} << 61}) {
     known.publisher_monotonic = arrival;
     for (uint32_t rate : {1u, 90000u, UINT32_MAX}) EXPECT_TRUE(sender_report(known, rate, 100 * kSecond, 0));

@@ -93,6 +93,25 @@ TEST_F(BeginningTest, GoesByTheClockOfSenderReportsNotByOneArrival) {
   EXPECT_EQ(beginning(start).instant, kNow + 10 * kMillisecond);
 }
 
+TEST_F(BeginningTest, GoesByThePublishersClockWhereSenderReportsDo) {
+  uint64_t start = ring.append(0, ring::kFirstOfAccessUnit | ring::kRandomAccess, 10, 90000); // at kNow + 10 ms
+  ring.append(1, ring::kFirstOfAccessUnit, 500, 48000);
+  ring::TrackState video{.has_traffic = true,
+                         .has_publisher_clock = true,
+                         .publisher_rtp_timestamp = 180000,
+                         .publisher_ntp = uint64_t{1000} << 32,
+                         .publisher_arrival_ns = kNow + 700 * kMillisecond}; // media come 310 ms late
+  ring::TrackState audio = video;
+  audio.publisher_rtp_timestamp = 96000;
+  ring.writer->set_track_state(0, video);
+  ring.writer->set_track_state(1, audio);
+  Beginning result = beginning(start);
+  EXPECT_EQ(result.instant, kNow - 300 * kMillisecond);
+  ASSERT_EQ(result.tracks.size(), 2u);
+  EXPECT_EQ(result.tracks[0].rtp_time, 90000u);
+  EXPECT_EQ(result.tracks[1].rtp_time, 48000u);
+}
+
 TEST_F(BeginningTest, TracksThatBringNothingAreToldWithTheirNextPacket) {
   uint64_t start = ring.append(0, ring::kFirstOfAccessUnit | ring::kRandomAccess, 10, 90000);
   set_clock(0, 10, 90000, kNow);
