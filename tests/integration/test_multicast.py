@@ -113,6 +113,19 @@ class OneSender(MulticastTestCase):
         packet, sender = sockets[0].recvfrom(2048)
         self.assertEqual((payload_number(packet), sender), (source.number - 1, ("10.77.0.1", group[1])))
 
+    def test_all_begin_with_what_is_sent_to_all_and_are_told_so(self):
+        self.network(configuration={"readerStart": "keyframe"})
+        publisher, source = self.publish()
+        for _ in range(15):
+            publisher.send_frame(0, source.next())
+        publisher.request("OPTIONS", "*")  # all is in the ring
+        reader = self.client()
+        group = group_of(expect(reader.setup("cam", 0, MULTICAST), 200))
+        answer = expect(reader.request("PLAY", "cam"), 200)
+        self.assertIn(f"seq={source.first + source.number};", answer["RTP-Info"])
+        before = self.flow(publisher, source, group)
+        self.check_once_each([self.wire], source, [before], group)
+
     def test_every_packet_once_on_each_of_two_networks(self):
         self.network(cables=2)
         publisher, source = self.publish()

@@ -10,7 +10,7 @@ import time
 import clients
 import media
 from harness import TestCase, wait_until
-from rtsp import Client, Source, UdpPair, expect, payload_number, rtcp_packets, rtp_sequence, wait_until_published
+from rtsp import Client, Source, UdpPair, expect, payload_number, rtcp_packets, rtp_sequence, sender_report, wait_until_published
 
 KEYFRAME = {"readerStart": "keyframe"}
 
@@ -120,6 +120,32 @@ class Beginning(TestCase):
         self.assertEqual(sorted(reports), [0, 1])
         for track, report in reports.items():  # they are about the same moment as RTP-Info
             self.assertLess(abs(struct.unpack(">I", report[16:20])[0] - told[track][1]), 90000)
+
+    def test_what_is_said_goes_by_the_publishers_clock_where_reports_do(self):
+        """Its pictures were taken 2 s before its report, which comes with the last of them."""
+        server = self.server({**KEYFRAME, "paths": {"all": {"useAbsoluteTimestamp": True}}})
+        publisher, source = self.publish(server, tracks=2, group=10**9)
+        other = Source(ssrc=0x55667788, first=30000, group=10**9)
+        for _ in range(60):
+            self.send(publisher, source, 1, pause_s=0.03)
+            self.send(publisher, other, 1, channel=2)
+        ntp = 4_133_980_800 << 32
+        for channel, each in ((1, source), (3, other)):
+            publisher.send_frame(channel, sender_report(each.ssrc, 3000 * 59, ntp=ntp))
+        self.send(publisher, source, 1)
+        self.send(publisher, other, 1, channel=2)
+        reader = self.reader(server)
+        told = rtp_info(reader.play("cam", tracks=2))
+        reports = {}
+        while len(reports) < 2:
+            channel, data = reader.frame()
+            if channel % 2 == 1:
+                reports.setdefault(channel // 2, dict(rtcp_packets(data))[200])
+        for track, report in reports.items():
+            at, time_told = struct.unpack(">QI", report[8:20])
+            self.assertAlmostEqual((ntp - at) / 2**32, (3000 * 59 - time_told) / 90000, places=3)
+            self.assertAlmostEqual(time_told, told[track][1], delta=9000)
+        self.assertLess(abs(told[1][1] - told[0][1]), 45000)  # the reports did not come at quite the same time
 
     def test_a_ring_that_was_replaced_still_has_the_key_frame(self):
         server = self.server({**KEYFRAME, "readBufferCount": 256})
