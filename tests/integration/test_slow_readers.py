@@ -204,6 +204,8 @@ class Throttled(TestCase):
         self.assertTrue(units.begins_with_idr(0))
         self.assertGreater(len(units.gaps), 2, "it was never too slow: the test tests nothing")
         for index, _ in units.gaps:
+            if index == len(units.units):
+                continue  # the unit after it was not read to its end
             self.assertTrue(units.begins_with_idr(index), f"unit {index} comes after a gap and is no key frame")
         self.assertEqual(self.decode(units), len(units.units))
         reader.close()
