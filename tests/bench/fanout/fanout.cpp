@@ -126,7 +126,7 @@ Result<uint64_t> settled_size(Sink &sink, const Server &server) {
 }
 
 Result<ServerFanout> measure_server(const Paths &paths, Transport transport, size_t readers, const Replay &expected) {
-  Server server = TRY(start_server(paths, transport == Transport::kTls));
+  Server server = TRY(start_server(paths, {.tls = transport == Transport::kTls}));
   Publisher publisher = TRY(publish_with_ffmpeg(paths, server));
   Sink sink = TRY(Sink::create());
   std::vector<Reader> connected;

@@ -1,6 +1,7 @@
 // bench_fanout: what the server spends on many readers of one stream, beside plain loops that send the
-// same bytes to as many sockets; memory per reader; latency; what an idle stream costs. Server and loops
-// run on core 0, everything else on core 1, all over loopback.
+// same bytes to as many sockets; memory per reader; latency; what an idle stream costs; what it spends on streams that
+// it pulls, beside a loop that receives as much. Server and loops run on core 0, everything else on core 1, all over
+// loopback.
 #include "tests/bench/fanout/report.h"
 
 #include <fmt/format.h>
@@ -16,7 +17,8 @@ struct Options {
   Paths paths;
   unsigned seconds = 10;
   std::vector<size_t> readers{200, 1000};
-  std::vector<std::string> parts{"fanout", "latency", "idle", "multicast"};
+  size_t sources = 500;
+  std::vector<std::string> parts{"fanout", "latency", "idle", "pull", "multicast"};
   std::vector<std::string> transports{"tcp", "udp", "tls"};
 
   bool has(const std::string &part) const { return std::find(parts.begin(), parts.end(), part) != parts.end(); }
@@ -108,6 +110,23 @@ bool run_idle(const Options &options, const Result<SingleReader> &single) {
   return idle.has_value();
 }
 
+bool run_pull(const Options &options) {
+  print_heading(fmt::format("Streams pulled from another server (H264 25 fps, 1 Mbit/s, a key frame of 40 kB each 2 s; "
+                            "{} cameras, each pulled {} times)",
+                            kCameras, options.sources / kCameras));
+  print_pull_columns();
+  bool complete = true;
+  for (Transport transport : {Transport::kTcp, Transport::kUdp}) {
+    if (!options.wants(transport)) continue;
+    auto pulling = measure_pulling(options.paths, transport, options.sources, options.length());
+    if (pulling)
+      print_pulling(transport, options.sources, *pulling);
+    else
+      print_failure(name_of(transport), pulling.error()), complete = false;
+  }
+  return complete;
+}
+
 int run(const Options &options) {
   bool complete = true;
   bool needs_recording = options.has("fanout") || options.has("idle") || options.has("multicast");
@@ -120,6 +139,7 @@ int run(const Options &options) {
   if (options.has("fanout") && single) complete = run_fanout(options, single->recording) && complete;
   if (options.has("latency")) complete = run_latency(options) && complete;
   if (options.has("idle")) complete = run_idle(options, single) && complete;
+  if (options.has("pull")) complete = run_pull(options) && complete;
   if (options.has("multicast") && single) complete = run_multicast(options, single->recording) && complete;
   return complete ? 0 : 1;
 }
@@ -139,10 +159,13 @@ int main(int argc, char **argv) try {
   // Sessions over UDP are not kept alive; they must not time out while they are measured.
   app.add_option("--seconds", options.seconds, "length of each measurement")->check(CLI::Range(2, 40));
   app.add_option("--readers", options.readers, "numbers of readers")->delimiter(',')->check(CLI::Range(2, 2500));
-  app.add_option("--only", options.parts, "what to measure: fanout, latency, idle")
+  app.add_option("--sources", options.sources, "number of pulled streams, a multiple of the cameras")
+      ->check(CLI::Range(kCameras, size_t{2500}));
+  app.add_option("--only", options.parts, "what to measure: fanout, latency, idle, pull, multicast")
       ->delimiter(',')
-      ->check(CLI::IsMember({"fanout", "latency", "idle", "multicast"}));
-  app.add_option("--transports", options.transports, "fan-out over which: tcp, udp, tls")
+      ->check(CLI::IsMember({"fanout", "latency", "idle", "pull", "multicast"}));
+  app.add_option("--transports", options.transports,
+                 "fan-out over which: tcp, udp, tls; pulling over which of tcp, udp")
       ->delimiter(',')
       ->check(CLI::IsMember({"tcp", "udp", "tls"}));
   CLI11_PARSE(app, argc, argv);
@@ -150,7 +173,7 @@ int main(int argc, char **argv) try {
   raise_descriptor_limit();
   pin_to_core(kClientCore);
   constexpr unsigned kOverheadSeconds = 30; // of one measurement: start, warm-up, connecting, stop
-  unsigned measurements = static_cast<unsigned>(6 * options.readers.size() + 4);
+  unsigned measurements = static_cast<unsigned>(6 * options.readers.size() + 12);
   bound_lifetime(measurements * (options.seconds + kOverheadSeconds));
   return run(options);
 } catch (const std::exception &error) {

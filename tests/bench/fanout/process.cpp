@@ -211,6 +211,21 @@ Result<uint64_t> proportional_set_size(pid_t root) {
   return bytes;
 }
 
+Result<uint64_t> proportional_set_size_of(pid_t root, const std::string &name) {
+  uint64_t bytes = 0;
+  for (pid_t pid : process_tree(root)) {
+    std::string file = "/proc/" + std::to_string(pid) + "/smaps";
+    std::ifstream maps(file);
+    if (!maps) return Error{file + " can't be read"};
+    bool named = false;
+    for (std::string line; std::getline(maps, line);) {
+      if (line.find('-') < line.find(' ')) named = line.find(" " + name) != std::string::npos; // begins a mapping
+      if (named && line.starts_with("Pss:")) bytes += std::stoull(line.substr(4)) * 1024;
+    }
+  }
+  return bytes;
+}
+
 double core_busy_seconds(int core) {
   std::ifstream stat("/proc/stat");
   std::string wanted = "cpu" + std::to_string(core);

@@ -50,6 +50,8 @@ double cpu_between(const CpuSeconds &before, const CpuSeconds &after);
 
 // Proportional set size of the tree, bytes.
 Result<uint64_t> proportional_set_size(pid_t root);
+// That part of it which are mappings of files whose name begins so.
+Result<uint64_t> proportional_set_size_of(pid_t root, const std::string &name);
 // Seconds that a core was not idle (steal left out).
 double core_busy_seconds(int core);
 

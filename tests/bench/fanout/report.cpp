@@ -92,6 +92,35 @@ void print_memory(Transport transport, size_t readers, const ServerFanout &serve
   print_line(fmt::format("{:<31}{:>9.2f} KiB{:>13}", name, *server.pss_per_reader / 1024, target));
 }
 
+void print_pull_columns() {
+  print_line(fmt::format("{:<42}{:>8}{:>7}{:>10}{:>9}{:>10}{:>10}{:>7}{:>12}", "", "us/pkt", "ratio", "CPU s/GB",
+                         "core", "a stream", "packets", "lost", "other core"));
+}
+
+void print_pulling(Transport transport, size_t sources, const Pulling &pulling) {
+  auto us_per_packet = [](const PullWindow &window) { return 1e6 * window.cpu / window.packets; };
+  auto line = [&](const std::string &what, const PullWindow &window) {
+    double share = window.cpu / window.seconds;
+    print_line(fmt::format("{:<42}{:>8.3f}{:>7.2f}{:>10.3f}{:>8.2f}%{:>9.4f}%{:>10.0f}{:>7}{:>12}", what,
+                           us_per_packet(window), us_per_packet(window) / us_per_packet(pulling.loop),
+                           1e9 * window.cpu / window.bytes, 100 * share, 100 * share / static_cast<double>(sources),
+                           window.packets, window.lost ? std::to_string(*window.lost) : "-",
+                           percent(window.upstream_busy, window.seconds)));
+    double others = (window.core_busy - window.cpu) / window.seconds;
+    if (others > kDisturbance)
+      print_line(
+          fmt::format("  note: others used {:.0f}% of that core meanwhile; the figure is disturbed", 100 * others));
+  };
+  const PulledStreams &server = pulling.server;
+  std::string name = fmt::format("{}, {} sources", name_of(transport), sources);
+  line(fmt::format("{:<24}sluice", name), server.unread);
+  line(fmt::format("{:<24}sluice, a reader each", ""), server.read);
+  line(fmt::format("{:<24}loop", ""), pulling.loop);
+  print_line(
+      fmt::format("  all ready {:.2f} s after the start, {} errors; PSS a stream: ring {:.1f} KiB, other {:.1f} KiB",
+                  server.seconds_to_ready, server.errors, server.ring_bytes / 1024, server.other_bytes / 1024));
+}
+
 void print_latency(size_t readers, const PacedStream &stream) {
   const char *target = readers == 1 ? "<= 0.25 ms" : readers == 200 ? "<= 3 ms" : "";
   auto line = [&](const char *what, const Distribution &values, const char *wanted) {

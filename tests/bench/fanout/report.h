@@ -3,6 +3,7 @@
 
 #include "tests/bench/fanout/fanout.h"
 #include "tests/bench/fanout/latency.h"
+#include "tests/bench/fanout/pull.h"
 
 namespace sluice::fanout {
 
@@ -13,6 +14,9 @@ const char *name_of(Transport transport);
 // One line for the server (with the ratio) and one for the plain loop beside it.
 void print_fanout(Transport transport, size_t readers, const ServerFanout &server, const Window &loop);
 void print_memory(Transport transport, size_t readers, const ServerFanout &server);
+void print_pull_columns();
+// The server without and with readers, and the plain loop; then the server's memory.
+void print_pulling(Transport transport, size_t sources, const Pulling &pulling);
 void print_latency(size_t readers, const PacedStream &stream);
 void print_share(const std::string &what, double share_of_core, const std::string &target);
 void print_failure(const std::string &what, const Error &error);

@@ -15,9 +15,10 @@ constexpr Nanoseconds kPublisherStart = 10 * kSecond;
 constexpr useconds_t kPollInterval_us = 50'000;
 
 // `tests/bench` may be repeated while the last run's ports are in TIME_WAIT, so each start has its own.
-Result<std::string> write_configuration(const Paths &paths, uint16_t port, uint16_t tls_port) {
+Result<std::string> write_configuration(const Paths &paths, const ServerOptions &options, uint16_t port,
+                                        uint16_t tls_port) {
   uint16_t rtp_port = TRY(udp_pair()).rtp_port;
-  std::string file = paths.work + "/sluice.yml";
+  std::string file = paths.work + "/" + options.name + ".yml";
   std::ofstream out(file);
   out << fmt::format("rtspWorkers: 1\n"
                      "rtspAddress: 127.0.0.1:{}\n"
@@ -25,14 +26,13 @@ Result<std::string> write_configuration(const Paths &paths, uint16_t port, uint1
                      "rtcpAddress: 127.0.0.1:{}\n"
                      "protocols: [udp, multicast, tcp]\n"
                      "rtmpDisable: yes\n"
-                     "hlsDisable: yes\n"
-                     "paths:\n"
-                     "  all:\n",
+                     "hlsDisable: yes\n",
                      port, rtp_port, rtp_port + 1);
   if (tls_port != 0)
     out << fmt::format(
         "encryption: optional\nrtspsAddress: 127.0.0.1:{}\nserverCert: {}/server.crt\nserverKey: {}/server.key\n",
         tls_port, paths.work, paths.work);
+  out << "paths:\n" << options.configured_paths;
   out.close();
   if (!out) return os_error(file);
   return file;
@@ -40,12 +40,16 @@ Result<std::string> write_configuration(const Paths &paths, uint16_t port, uint1
 
 } // namespace
 
-Result<Server> start_server(const Paths &paths, bool tls) {
+std::string log_of(const Paths &paths, const ServerOptions &options) {
+  return paths.work + "/" + options.name + ".log";
+}
+
+Result<Server> start_server(const Paths &paths, const ServerOptions &options) {
   uint16_t port = TRY(free_tcp_port());
-  uint16_t tls_port = tls ? TRY(free_tcp_port()) : uint16_t{0};
-  std::string configuration = TRY(write_configuration(paths, port, tls_port));
-  std::string log = paths.work + "/server.log";
-  Child process = TRY(Child::execute({paths.server, configuration}, kServerCore, log));
+  uint16_t tls_port = options.tls ? TRY(free_tcp_port()) : uint16_t{0};
+  std::string configuration = TRY(write_configuration(paths, options, port, tls_port));
+  std::string log = log_of(paths, options);
+  Child process = TRY(Child::execute({paths.server, configuration}, options.core, log));
   for (Nanoseconds end = monotonic_now() + kServerStart; monotonic_now() < end; usleep(kPollInterval_us)) {
     if (!process.running()) return Error{"the server ended at its start, see " + log};
     if (tcp_connect(port)) return Server{std::move(process), port, tls_port};

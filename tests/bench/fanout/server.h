@@ -20,9 +20,16 @@ struct Server {
   uint16_t port_of(Transport transport) const { return transport == Transport::kTls ? tls_port : port; }
 };
 
-// rtspWorkers: 1, one RTSP listener, UDP and TCP; with `tls` one of RTSPS, too. Waits until it accepts connections, at
-// most 5 s.
-Result<Server> start_server(const Paths &paths, bool tls = false);
+struct ServerOptions {
+  std::string name = "server"; // of its configuration and log in the work directory
+  int core = kServerCore;
+  bool tls = false; // a listener of RTSPS, too
+  std::string configured_paths = "  all:\n";
+};
+
+// rtspWorkers: 1, one RTSP listener, UDP and TCP. Waits until it accepts connections, at most 5 s.
+Result<Server> start_server(const Paths &paths, const ServerOptions &options = {});
+std::string log_of(const Paths &paths, const ServerOptions &options);
 
 struct Publisher {
   Child process;

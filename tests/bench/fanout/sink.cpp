@@ -13,25 +13,24 @@
 namespace sluice::fanout {
 namespace {
 
-constexpr size_t kCheckedOneIn = 50;
 constexpr size_t kDatagramsPerCall = 64;
 constexpr std::string_view kSuccess = "RTSP/1.0 200";
 
 } // namespace
 
-Result<Sink> Sink::create() {
+Result<Sink> Sink::create(size_t checked_one_in) {
   Fd epoll(epoll_create1(EPOLL_CLOEXEC));
   if (epoll.get() < 0) return os_error("epoll_create1");
-  return Sink(std::move(epoll));
+  return Sink(std::move(epoll), checked_one_in);
 }
 
 Result<void> Sink::add_tcp(int fd, bool expects_reply) {
-  Kind kind = streams_++ % kCheckedOneIn == 0 ? Kind::kParsed : Kind::kDiscarded;
+  Kind kind = streams_++ % checked_one_in_ == 0 ? Kind::kParsed : Kind::kDiscarded;
   return add({fd, kind, expects_reply});
 }
 
 Result<void> Sink::add_tls(const Fd &socket, SSL *tls) {
-  bool parsed = streams_++ % kCheckedOneIn == 0;
+  bool parsed = streams_++ % checked_one_in_ == 0;
   if (parsed) TRY(set_blocking(socket, false));
   return add({socket.get(), parsed ? Kind::kParsedTls : Kind::kDiscarded, false, tls});
 }

@@ -1,6 +1,6 @@
-// Discards what many readers receive, in this process, and counts it. Of TCP readers one in 50 is read
-// in full to check its framing and sequence numbers, the others leave their bytes in the kernel; of UDP
-// readers all RTP headers are checked.
+// Discards what many readers receive, in this process, and counts it. Of TCP readers some are read in full to check
+// their framing and sequence numbers, the others leave their bytes in the kernel; of UDP readers all RTP headers are
+// checked.
 #pragma once
 
 #include "common/base/time.h"
@@ -24,7 +24,8 @@ struct SinkTotals {
 
 class Sink {
 public:
-  static Result<Sink> create();
+  // Of TCP readers one in `checked_one_in` is read in full.
+  static Result<Sink> create(size_t checked_one_in = 50);
 
   // The descriptors must stay open while the sink runs. `expects_reply`: that of PLAY comes first.
   Result<void> add_tcp(int fd, bool expects_reply);
@@ -49,7 +50,8 @@ private:
     SequenceCheck tracks[4]{}; // as many as a reader sets up at most
   };
 
-  explicit Sink(Fd epoll) : epoll_(std::move(epoll)), scrap_(256 << 10) {}
+  Sink(Fd epoll, size_t checked_one_in)
+      : epoll_(std::move(epoll)), checked_one_in_(checked_one_in), scrap_(256 << 10) {}
   Result<void> add(Receiver receiver);
   void receive(Receiver &receiver);
   void receive_stream(Receiver &receiver);
@@ -59,6 +61,7 @@ private:
   void drop(Receiver &receiver);
 
   Fd epoll_;
+  size_t checked_one_in_;
   ByteVector scrap_;
   std::vector<std::unique_ptr<Receiver>> receivers_;
   size_t streams_ = 0;

@@ -16,7 +16,6 @@ constexpr size_t kAudioFrameSize = 341; // 128 kbit/s
 constexpr int64_t kSamplesPerFrame = 1024;
 constexpr int64_t kAudioClock = 48'000;
 constexpr int64_t kVideoClock = 90'000;
-constexpr int64_t kKeyFrameInterval = 60;
 constexpr uint8_t kPayloadTypes[2] = {96, 97};
 
 constexpr uint8_t kIdrNalu = 0x65; // nal_ref_idc 3, type 5
@@ -81,21 +80,22 @@ Result<void> SyntheticPublisher::send_due(Nanoseconds now) {
 }
 
 Result<void> SyntheticPublisher::send_access_unit() {
-  bool key = access_units_ % kKeyFrameInterval == 0;
+  bool key = access_units_ % pace_.key_frame_interval == 0;
+  size_t unit_size = key && pace_.key_frame_size != 0 ? pace_.key_frame_size : pace_.access_unit_size;
   uint8_t nalu = key ? kIdrNalu : kNonIdrNalu;
   const uint8_t *slice = key ? kIdrSlice : kNonIdrSlice;
   int64_t ticks = pace_.video_interval * access_units_ / 1000 * (kVideoClock / 1000) / 1000;
   uint32_t timestamp = static_cast<uint32_t>(ticks);
   access_units_++;
-  if (pace_.access_unit_size <= kMaxPayload) {
+  if (unit_size <= kMaxPayload) {
     const uint8_t head[] = {nalu, slice[0], slice[1]};
-    return send_packet(0, timestamp, true, head, pace_.access_unit_size);
+    return send_packet(0, timestamp, true, head, unit_size);
   }
   uint8_t indicator = static_cast<uint8_t>((nalu & 0xE0) | kFuA);
-  for (size_t offset = 0; offset < pace_.access_unit_size;) {
-    size_t size = std::min(kMaxPayload, pace_.access_unit_size - offset);
+  for (size_t offset = 0; offset < unit_size;) {
+    size_t size = std::min(kMaxPayload, unit_size - offset);
     bool first = offset == 0;
-    bool last = offset + size == pace_.access_unit_size;
+    bool last = offset + size == unit_size;
     uint8_t fragment = static_cast<uint8_t>((first ? 0x80 : 0) | (last ? 0x40 : 0) | (nalu & 0x1F));
     const uint8_t head[] = {indicator, fragment, slice[0], slice[1]};
     TRY(send_packet(0, timestamp, last, Bytes(head).first(first ? 4 : 2), size));
@@ -131,6 +131,8 @@ Result<void> SyntheticPublisher::send_packet(size_t track, uint32_t timestamp, b
   }
   ssize_t sent = send(client_.fd(), packet_.data(), size, MSG_NOSIGNAL);
   if (sent != static_cast<ssize_t>(size)) return os_error("send of the synthetic publisher");
+  packets_++;
+  bytes_ += size;
   return {};
 }
 

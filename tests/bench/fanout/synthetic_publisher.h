@@ -1,5 +1,5 @@
 // A publisher over RTSP/TCP whose packets carry the time of their own sending. Video: H264-like access
-// units in FU-A packets (RFC 6184), 17 KB at 30 a second; audio: AAC-hbr (RFC 3640), 46.9 a second. The
+// units in FU-A packets (RFC 6184); audio: AAC-hbr (RFC 3640), 46.9 a second. The
 // time (16 hexadecimal digits of CLOCK_MONOTONIC nanoseconds) ends the last packet of a video access unit
 // and each audio packet.
 #pragma once
@@ -16,14 +16,22 @@ struct Pace {
   Nanoseconds video_interval;
   size_t access_unit_size; // bytes
   bool audio;
+  int64_t key_frame_interval = 60; // access units
+  size_t key_frame_size = 0;       // 0: as the others
 };
 
 constexpr Pace kLivePace{kSecond / 30, 17'000, true};
 constexpr Pace kIdlePace{kSecond, 400, false};
+// 1 Mbit/s: 4 packets a picture, 29 a key frame, each 2 s.
+constexpr Pace kCameraPace{kSecond / 25, 4'286, false, 50, 40'000};
 
 class SyntheticPublisher {
 public:
   static Result<SyntheticPublisher> open(uint16_t port, const std::string &path, const Pace &pace, Nanoseconds now);
+
+  // What was sent.
+  uint64_t packets() const { return packets_; }
+  uint64_t bytes() const { return bytes_; } // with interleaved headers
 
   // When send_due() is to be called next.
   Nanoseconds next_due() const;
@@ -44,6 +52,7 @@ private:
   int64_t access_units_ = 0;
   int64_t audio_frames_ = 0;
   uint16_t sequence_[2] = {};
+  uint64_t packets_ = 0, bytes_ = 0;
   ByteVector packet_;
 };
 
