@@ -117,6 +117,7 @@ Result<void> Supervisor::activate(config::Configuration configuration) {
   Fd api_listener = TRY(open_api(made));
   Workers::Opened opened = TRY(workers_->open(made));
   TRY(gate_.configure(made, next->matcher));
+  size_t slots = opened.slots;
   std::unique_ptr<Active> before = std::exchange(active_, std::move(next));
 
   bool first = !std::exchange(serving_, true);
@@ -127,7 +128,7 @@ Result<void> Supervisor::activate(config::Configuration configuration) {
     api_.stop_listening();
   }
   if (!first) log(LogLevel::Info, "{}", plan.text());
-  if (first || plan.concerns_workers()) {
+  if (first || plan.concerns_workers() || slots != workers_->slots()) { // those of rtspDisable depend on paths
     workers_->apply(std::move(opened), made);
     multicast_.configure(made, *workers_);
   }

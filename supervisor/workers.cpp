@@ -22,8 +22,14 @@ size_t cores() {
   return static_cast<size_t>(std::max(1, CPU_COUNT(&set)));
 }
 
+bool pulls_rtsp(const config::Configuration &configuration) {
+  return std::any_of(configuration.paths.begin(), configuration.paths.end(),
+                     [](const auto &entry) { return entry.second.pulls_rtsp(); });
+}
+
+// With rtspDisable there are workers, too, for what is pulled. They have no listeners.
 size_t count_of_slots(const config::Configuration &configuration) {
-  if (configuration.rtsp_disable) return 0;
+  if (configuration.rtsp_disable && !pulls_rtsp(configuration)) return 0;
   size_t wanted = static_cast<size_t>(configuration.rtsp_workers);
   return std::min(wanted == 0 ? cores() : wanted, size_t{config::kMaxWorkerSlots});
 }
@@ -60,10 +66,8 @@ Result<std::unique_ptr<Workers>> Workers::create(loop::Loop &loop, processes::Re
 Result<Workers::Opened> Workers::open(const config::Configuration &next) {
   Opened opened;
   opened.slots = count_of_slots(next);
-  if (opened.slots > 0) {
-    TRY(open_listeners(next, opened));
-    TRY(open_bases(next, opened));
-  }
+  TRY(open_listeners(next, opened));
+  TRY(open_bases(next, opened));
   for (size_t i = 0; i < opened.slots; i++) {
     opened.fresh.emplace_back();
     if (workers_[i].slot) continue;
@@ -78,8 +82,8 @@ Result<Workers::Opened> Workers::open(const config::Configuration &next) {
 
 Result<void> Workers::open_listeners(const config::Configuration &next, Opened &opened) const {
   using config::Encryption;
-  std::string plain = next.encryption == Encryption::Strict ? "" : next.rtsp_address;
-  std::string tls = next.encryption == Encryption::No ? "" : next.rtsps_address;
+  std::string plain = next.rtsp_disable || next.encryption == Encryption::Strict ? "" : next.rtsp_address;
+  std::string tls = next.rtsp_disable || next.encryption == Encryption::No ? "" : next.rtsps_address;
   opened.plain = TRY(plain_listeners_.open(plain, opened.slots));
   opened.tls = TRY(tls_listeners_.open(tls, opened.slots));
   ServerCertificate::Files files{next.server_cert, next.server_key};
@@ -91,7 +95,7 @@ Result<void> Workers::open_listeners(const config::Configuration &next, Opened &
 }
 
 Result<void> Workers::open_bases(const config::Configuration &next, Opened &opened) const {
-  if (!next.protocols.udp) {
+  if (next.rtsp_disable || !next.protocols.udp) {
     opened.udp_changed = !udp_bases_.empty();
     return {};
   }
@@ -151,7 +155,7 @@ void Workers::apply_listeners(Opened &opened) {
   tls_listeners_.apply(std::move(opened.tls), count_);
   if (opened.certificate) certificate_.use(std::move(*opened.certificate));
   if (!tls_listeners_.is_open()) certificate_.forget();
-  if (!opened.udp_changed && count_ > 0) return;
+  if (!opened.udp_changed) return;
   udp_bases_ = std::move(opened.udp_bases);
   rtp_address_ = opened.rtp_address;
   rtcp_address_ = opened.rtcp_address;
@@ -165,16 +169,16 @@ void Workers::on_certificate_changed() {
 
 void Workers::give_up(uint16_t index) {
   workers_[index].draining = true;
-  if (count_ > 0)
-    workers_[index].slot->drain();
+  if (configuration_.rtsp_disable)
+    workers_[index].slot->shut_down(false); // nobody is to be served any more
   else
-    workers_[index].slot->shut_down(false); // rtspDisable: nobody is to be served any more
+    workers_[index].slot->drain();
 }
 
 control::WorkerSettings Workers::settings() const {
   control::WorkerSettings settings;
   settings.tcp = configuration_.protocols.tcp;
-  settings.udp = configuration_.protocols.udp;
+  settings.udp = !udp_bases_.empty();
   settings.read_timeout_ns = configuration_.read_timeout;
   settings.write_timeout_ns = configuration_.write_timeout;
   settings.max_sessions = static_cast<uint32_t>(configuration_.max_sessions);

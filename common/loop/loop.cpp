@@ -62,22 +62,21 @@ Timer::Timer(Loop &loop, Listener &listener) : handle_(new uv_timer_t), listener
 }
 
 void Timer::start(Nanoseconds delay, Nanoseconds interval) {
+  active_ = true;
   uv_update_time(handle_->loop);
   uv_timer_start(
       handle_.get(),
       [](uv_timer_t *handle) {
         auto *self = static_cast<Timer *>(handle->data);
-        if (self != nullptr) self->listener_.on_timer(*self);
+        if (self == nullptr) return;
+        self->active_ = uv_timer_get_repeat(handle) != 0;
+        self->listener_.on_timer(*self);
       },
       milliseconds_up(delay), milliseconds_up(interval));
 }
 
 void Timer::stop() {
-  uv_timer_stop(handle_.get());
-}
-
-bool Timer::active() const {
-  return uv_is_active(reinterpret_cast<const uv_handle_t *>(handle_.get())) != 0;
+  if (std::exchange(active_, false)) uv_timer_stop(handle_.get());
 }
 
 Check::Check(Loop &loop, Listener &listener) : handle_(new uv_check_t), listener_(listener) {

@@ -71,11 +71,12 @@ public:
   // Rounded up to whole milliseconds; interval 0: once.
   void start(Nanoseconds delay, Nanoseconds interval = 0);
   void stop();
-  bool active() const;
+  bool active() const { return active_; }
 
 private:
   Owned<uv_timer_t> handle_;
   Listener &listener_;
+  bool active_ = false; // known here, since hot paths ask again and again
 };
 
 // Called once per turn of the loop, after all I/O callbacks of the turn.

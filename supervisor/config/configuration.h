@@ -41,6 +41,7 @@ constexpr int kMaxWorkerSlots = 64;             // of all protocols together
 struct PathConfiguration {
   PathConfiguration();
   bool is_regex() const { return name.starts_with('~'); }
+  bool pulls_rtsp() const { return source.starts_with("rtsp://") || source.starts_with("rtsps://"); }
   bool operator==(const PathConfiguration &) const = default;
 
   std::string name; // an exact path name, or `~` and a regular expression; `all` is kAllPaths

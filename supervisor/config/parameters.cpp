@@ -165,7 +165,7 @@ constexpr auto kGlobalParameters = std::to_array<Parameter<Global>>({
 
     {"rtspDisable", &Global::rtsp_disable, "no",
      RtspListener | RtspsListener | UdpListener | MulticastListener | RtspSlots, IsDefault, no_check, kOn,
-     "Do not serve RTSP."},
+     "Do not serve RTSP. Sources of other servers are pulled all the same."},
     {"protocols", &Global::protocols, "udp,multicast,tcp", WorkerSetting | UdpListener | MulticastListener, IsDefault,
      no_check, kOn, "RTSP transports that clients may choose: any of udp, multicast and tcp."},
     {"encryption", &Global::encryption, "no", RtspListener | RtspsListener, IsDefault, no_check, kOn,

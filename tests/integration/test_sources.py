@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import threading
 
 import clients
@@ -203,6 +204,59 @@ class Sources(TestCase):
         second.wait_for_log(r"ERR: its worker failed")
         for i in range(6):
             self.check_numbers(self.reader(second, "cam" if i == 0 else f"cam{i}"))
+
+    # --- rtspDisable ---
+
+    def refuses_clients(self, server):
+        try:
+            socket.create_connection((server.host, server.rtsp_port), 5).close()
+        except ConnectionRefusedError:
+            return True
+        return False
+
+    def is_read(self, server):
+        """What `cam` of this server is read by."""
+        return server.api().paths()["cam"]["readers"]
+
+    def test_streams_are_pulled_without_serving_rtsp(self):
+        first = self.server({"api": True})
+        self.feed(first)
+        second = self.puller(first, configuration={"rtspDisable": True}, sourceProtocol="tcp")
+        wait_until(lambda: self.ready(second), what="it is pulled")
+        self.assertEqual(len(second.workers()), 2)
+        self.assertTrue(self.refuses_clients(second))
+        kill_quietly(second.workers()[0]), kill_quietly(second.workers()[1])
+        second.wait_for_log(r"ERR: its worker failed")
+        second.wait_for_log(r"(?s)ERR: its worker failed.*\[rtsp source\] ready")
+        wait_until(lambda: len(self.is_read(first)) == 1, what="it is pulled again")
+        self.assertEqual(second.api().post("/v1/config/paths/remove/cam")[0], 200)
+        wait_until(lambda: not second.workers(), what="workers that nobody needs leave")
+        wait_until(lambda: not self.is_read(first), what="the source has gone")
+        self.assertEqual(second.api().post("/v1/config/paths/add/cam", {"source": first.url("cam")})[0], 200)
+        wait_until(lambda: self.ready(second), what="it is pulled once more")
+        self.assertTrue(self.refuses_clients(second))
+        self.assertEqual(second.api().post("/v1/config/set", {"rtspDisable": False})[0], 200)
+        wait_until(second.answers, what="RTSP is served")
+        self.check_numbers(self.reader(second))
+        self.assertEqual(second.log().count("[path cam] [rtsp source] ready"), 3, "and the source was left alone")
+
+    def test_a_worker_that_only_pulls_any_more_sends_its_clients_away(self):
+        first = self.server()
+        self.feed(first)
+        second = self.puller(first)
+        readers = [self.reader(second) for _ in range(4)]
+        idle = Client(second)
+        self.addCleanup(idle.close)
+        expect(idle.request("OPTIONS", "*"), 200)
+        workers = second.workers()
+        self.assertEqual(second.api().post("/v1/config/set", {"rtspDisable": True})[0], 200)
+        for client in [*readers, idle]:
+            client.wait_until_closed(10)
+        self.assertTrue(self.refuses_clients(second))
+        self.assertTrue(self.ready(second))
+        self.assertEqual((second.workers(), second.log().count("[rtsp source] ready")), (workers, 1))
+        self.assertEqual(second.log().count("[RTSP] listener is closing"), 1)
+        self.assertEqual(second.stop(), 0)
 
     # --- grace ---
 

@@ -257,7 +257,7 @@ void Server::on_message(control::Received &received) {
 }
 
 void Server::on_handed_over(const control::HandOver &message, Fd fd) {
-  adopt(std::move(fd), Kind::Plain, &message);
+  if (serves_clients()) adopt(std::move(fd), Kind::Plain, &message);
 }
 
 // One descriptor serves both: readers of this slot get to know the next generation before its writer goes on there.
@@ -296,6 +296,7 @@ void Server::on_settings(control::Settings message, std::vector<Fd> &fds) {
   draining_ = false;
   if (message.tls_listeners == 0) tls_.reset(); // a key that nobody needs
   listen();
+  if (!serves_clients()) close_clients();
 }
 
 Publisher *Server::find_publisher(control::StreamId stream) {
@@ -457,6 +458,10 @@ void Server::shut_down() {
   accepting_ = false;
   sources_.stop_all();
   for (auto &poll : polls_) poll->watch(0);
+  close_clients();
+}
+
+void Server::close_clients() {
   std::vector<uint32_t> sessions;
   for (auto &[id, session] : sessions_) sessions.push_back(id);
   for (uint32_t id : sessions)

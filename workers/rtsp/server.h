@@ -53,7 +53,7 @@ public:
 
   void on_message(control::Received &received);
   void on_channel_room(); // after congestion
-  void shut_down();       // closes all sessions and connections in order
+  void shut_down();       // closes all sessions, connections and sources in order
   // Nothing is accepted any more and nobody is left.
   bool drained() const { return draining_ && empty(); }
   bool empty() const { return connections_.empty() && sessions_.empty() && sources_.empty(); }
@@ -121,6 +121,9 @@ private:
   enum class Kind : uint8_t { Plain, Tls };
   void adopt(Fd fd, Kind kind, const control::HandOver *from);
   void listen();
+  // Without listeners it only pulls: rtspDisable. A draining one serves those that it has.
+  bool serves_clients() const { return draining_ || !parts_.listeners.empty(); }
+  void close_clients();
   void stop_listening();
   void refuse_connection(int fd, Kind kind);
   void drain_doorbell();

@@ -211,6 +211,7 @@ void Source::on_granted(const control::PublishGranted &granted, const std::vecto
 
 void Source::play() {
   publisher_->start(!client_.over_tcp());
+  if (client_.over_tcp()) connection_.expect_media();
   ClientEffects effects;
   client_.play(now(), effects);
   perform(effects);

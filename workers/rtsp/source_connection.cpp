@@ -118,7 +118,7 @@ void SourceConnection::close() {
   }
   server_.allocator().give_back(record_.input);
   record_.input_length = 0;
-  paused_ = false;
+  paused_ = expects_media_ = false;
   wipe(output_);
   output_.clear();
   output_begin_ = 0;
@@ -145,17 +145,38 @@ void SourceConnection::update_watch() {
 bool SourceConnection::make_input_room() {
   shm::TableAllocator &allocator = server_.allocator();
   MutableBytes buffer = allocator.table().buffer(record_.input);
-  if (record_.input_length < buffer.size()) return true;
+  bool full = record_.input_length == buffer.size(); // also that which is not there
+  if (buffer.size() == shm::kLargeBufferBytes) return !full;
   shm::BufferId larger = 0;
-  if (buffer.empty()) larger = allocator.take_buffer(shm::kSmallBufferBytes);
-  if (buffer.size() == shm::kSmallBufferBytes)
+  if (expects_media_ || (full && !buffer.empty()))
     larger = allocator.take_buffer(shm::kLargeBufferBytes, shm::TableAllocator::Claim::Reserved);
-  if (larger == 0) return false;
-  MutableBytes target = allocator.table().buffer(larger);
-  std::copy(buffer.begin(), buffer.end(), target.begin());
-  allocator.give_back(record_.input);
-  record_.input = larger;
+  if (larger == 0 && buffer.empty()) larger = allocator.take_buffer(shm::kSmallBufferBytes);
+  if (larger == 0) return !full;
+  move_input(larger, buffer.first(record_.input_length));
   return true;
+}
+
+// To the begin of a buffer, the same or another, of what stands in the buffer there is.
+void SourceConnection::move_input(shm::BufferId target, Bytes bytes) {
+  shm::TableAllocator &allocator = server_.allocator();
+  std::copy(bytes.begin(), bytes.end(), allocator.table().buffer(target).begin());
+  record_.input_length = static_cast<uint32_t>(bytes.size());
+  if (target == record_.input) return;
+  allocator.give_back(record_.input);
+  record_.input = target;
+}
+
+// A large buffer is for the time of a receive, so that a few serve all sources, and stay in the processor's caches.
+void SourceConnection::keep(Bytes rest) {
+  shm::TableAllocator &allocator = server_.allocator();
+  if (rest.empty()) {
+    record_.input_length = 0;
+    return allocator.give_back(record_.input);
+  }
+  shm::BufferId small = 0;
+  bool in_large = allocator.table().buffer(record_.input).size() == shm::kLargeBufferBytes;
+  if (in_large && rest.size() <= shm::kSmallBufferBytes) small = allocator.take_buffer(shm::kSmallBufferBytes);
+  move_input(small != 0 ? small : record_.input, rest);
 }
 
 void SourceConnection::receive() {
@@ -170,7 +191,7 @@ void SourceConnection::receive() {
   MutableBytes buffer = server_.allocator().table().buffer(record_.input);
   auto count = socket_->read(buffer.subspan(record_.input_length));
   if (!count) return disconnect(count.error().message);
-  if (!*count) return;
+  if (!*count) return keep(buffer.first(record_.input_length));
   if (**count == 0) return disconnect("the server closed the connection");
   record_.input_length += static_cast<uint32_t>(**count);
   record_.received_bytes.fetch_add(**count, std::memory_order_relaxed);
@@ -186,10 +207,7 @@ void SourceConnection::offer() {
   size_t taken = listener_.on_received(buffer.first(record_.input_length));
   if (generation != generation_ || state_ != State::Connected) return;
   CHECK(taken <= record_.input_length);
-  auto kept = buffer.subspan(taken, record_.input_length - taken);
-  std::copy(kept.begin(), kept.end(), buffer.begin());
-  record_.input_length = static_cast<uint32_t>(kept.size());
-  if (kept.empty()) server_.allocator().give_back(record_.input);
+  keep(buffer.subspan(taken, record_.input_length - taken));
 }
 
 void SourceConnection::pause() {

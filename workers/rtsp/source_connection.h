@@ -51,6 +51,8 @@ public:
   void pause(); // receives nothing more until resume(), and offers nothing of what it has
   void resume();
   bool paused() const { return paused_; }
+  // Much comes from now on, until it is closed: as much as there is is received at a time.
+  void expect_media() { expects_media_ = true; }
   // Nothing more is sent, and what still comes is dropped.
   void finish();
 
@@ -73,6 +75,8 @@ private:
   void receive();
   void offer();
   bool make_input_room();
+  void move_input(shm::BufferId target, Bytes bytes);
+  void keep(Bytes rest);
   void flush();
   void update_watch();
   void disconnect(const std::string &reason);
@@ -89,7 +93,7 @@ private:
   std::unique_ptr<loop::Poll> poll_;
   loop::Timer timer_;        // of an attempt; or looks for input buffers
   loop::NextTurn next_turn_; // for what TLS has decrypted already
-  bool paused_ = false;
+  bool paused_ = false, expects_media_ = false;
   ByteVector output_;
   size_t output_begin_ = 0;
 };
