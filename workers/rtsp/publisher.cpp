@@ -173,7 +173,10 @@ void Publisher::watch_deadlines(Nanoseconds now) {
 
 void Publisher::on_timer(loop::Timer &timer) {
   Nanoseconds now = server_.event_loop().now();
-  if (&timer == &hold_timer_) return wake_readers();
+  if (&timer == &hold_timer_) {
+    wake_readers();
+    return server_.end_turn_soon();
+  }
   if (&timer == &growth_timer_) {
     if (!congested(now)) {
       growth_timer_.stop();

@@ -99,6 +99,8 @@ public:
   Result<Stream *> enter_stream(control::StreamId id, int ring_fd);
   void leave_stream(Stream &stream);
   void schedule_round(control::StreamId id);
+  // For timers: the loop would first wait for the next event, which may be long in coming.
+  void end_turn_soon() { next_turn_.request(); }
   void schedule_round_later(control::StreamId id); // within kCatchUpInterval
   void ring_doorbells(uint64_t subscribers, size_t ring_index, control::StreamId id);
 
