@@ -56,18 +56,19 @@ int serve(const std::optional<std::string> &configuration_file) {
   for (const std::string &note : loaded->notes) log(LogLevel::Info, "{}", note);
 
   int status = 0;
+  auto *loop = new loop::Loop; // not destroyed, see below
   {
-    loop::Loop loop;
-    Supervisor supervisor(loop, std::move(*loaded), std::move(environment));
+    Supervisor supervisor(*loop, std::move(*loaded), std::move(environment));
     if (auto started = supervisor.start(); started) {
-      loop.run();
+      loop->run();
     } else {
       log(LogLevel::Error, "{}", started.error().message);
       status = 1;
     }
   }
   set_log(nullptr, LogLevel::Error);
-  return status;
+  std::fflush(nullptr);
+  ::_exit(status); // the loop's end, and that of libuv's threads, would wait for names that no server answers about
 }
 
 } // namespace
