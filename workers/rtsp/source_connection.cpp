@@ -88,11 +88,13 @@ void SourceConnection::finish_connecting() {
 
 void SourceConnection::on_timer(loop::Timer &) {
   if (state_ == State::Connecting) return try_next("connect " + peer_.text() + ": no answer");
-  update_watch(); // perhaps there is a buffer by now
+  awaits_buffer_ = false; // perhaps there is one by now
+  update_watch();
 }
 
 void SourceConnection::on_next_turn() {
-  if ((state_ != State::Connected && state_ != State::Finishing) || paused_ || !socket_->has_unread()) return;
+  if ((state_ != State::Connected && state_ != State::Finishing) || paused_ || awaits_buffer_ || !socket_->has_unread())
+    return;
   uint64_t generation = generation_;
   receive();
   if (generation == generation_) update_watch();
@@ -118,7 +120,7 @@ void SourceConnection::close() {
   }
   server_.allocator().give_back(record_.input);
   record_.input_length = 0;
-  paused_ = expects_media_ = false;
+  paused_ = expects_media_ = awaits_buffer_ = false;
   wipe(output_);
   output_.clear();
   output_begin_ = 0;
@@ -130,15 +132,16 @@ void SourceConnection::on_poll(int, int events) {
   if (state_ == State::Connecting) return finish_connecting();
   uint64_t generation = generation_;
   if ((events & loop::Poll::kWritable) != 0) flush();
-  if (generation == generation_ && (events & loop::Poll::kReadable) != 0 && !paused_) receive();
+  if (generation == generation_ && (events & loop::Poll::kReadable) != 0 && !paused_ && !awaits_buffer_) receive();
   if (generation == generation_) update_watch();
 }
 
 void SourceConnection::update_watch() {
   if (!socket_) return;
   bool writes = socket_->wants_write() || (output_pending() && !socket_->handshaking());
-  poll_->watch((paused_ ? 0 : loop::Poll::kReadable) | (writes ? loop::Poll::kWritable : 0));
-  if (!paused_ && socket_->has_unread()) next_turn_.request();
+  bool reads = !paused_ && !awaits_buffer_;
+  poll_->watch((reads ? loop::Poll::kReadable : 0) | (writes ? loop::Poll::kWritable : 0));
+  if (reads && socket_->has_unread()) next_turn_.request();
 }
 
 // Media needs a large buffer, and so does a long description.
@@ -184,9 +187,8 @@ void SourceConnection::receive() {
     if (server_.allocator().table().buffer(record_.input).size() == shm::kLargeBufferBytes)
       return disconnect("message too large");
     constexpr Nanoseconds kRetry = 50 * kMillisecond;
-    poll_->watch(0);
-    timer_.start(kRetry);
-    return;
+    awaits_buffer_ = true;
+    return timer_.start(kRetry);
   }
   MutableBytes buffer = server_.allocator().table().buffer(record_.input);
   auto count = socket_->read(buffer.subspan(record_.input_length));

@@ -94,6 +94,7 @@ private:
   loop::Timer timer_;        // of an attempt; or looks for input buffers
   loop::NextTurn next_turn_; // for what TLS has decrypted already
   bool paused_ = false, expects_media_ = false;
+  bool awaits_buffer_ = false; // nothing is received until the timer has looked for one
   ByteVector output_;
   size_t output_begin_ = 0;
 };
