@@ -52,11 +52,16 @@ struct SourceDown {
   std::string reason;
   bool at_once = false;
 };
+// A source that was up was sent elsewhere by its server. It is being reached there: SourceUp or SourceDown follows.
+struct SourceMoved {
+  SourceId source = 0;
+};
 // The configuration is another one, or is there for the first time.
 struct RulesChanged {};
 // next_deadline() has come.
 struct TimePassed {};
-using Event = std::variant<FromWorker, WorkerGone, GrantFailed, SourceUp, SourceDown, RulesChanged, TimePassed>;
+using Event =
+    std::variant<FromWorker, WorkerGone, GrantFailed, SourceUp, SourceDown, SourceMoved, RulesChanged, TimePassed>;
 
 // --- effects, to be carried out in order ---
 

@@ -87,6 +87,16 @@ void Paths::on_source_down(const SourceDown &down) {
   if (down.at_once && path.retry) start_source(*named);
 }
 
+// Its stream waits for it to be up again, as for one that ended.
+void Paths::on_source_moved(const SourceMoved &moved) {
+  NamedPath *named = path_of_source(moved.source);
+  Stream *stream = named == nullptr ? nullptr : stream_of(named->second);
+  if (stream == nullptr || stream->source != moved.source) return;
+  log_source(*named, "is sent elsewhere by its server");
+  stream->source = 0;
+  keep_stream(*named, std::max(named->second.rules.reconnect_grace, named->second.rules.restart_grace));
+}
+
 void Paths::end_source(NamedPath &named, const std::string &reason, Nanoseconds grace) {
   Path &path = named.second;
   log_source(named, "ERR: " + reason);

@@ -42,6 +42,8 @@ Effects Paths::on_event(const Event &event, Nanoseconds now) {
     on_source_up(*up);
   } else if (const auto *down = std::get_if<SourceDown>(&event)) {
     on_source_down(*down);
+  } else if (const auto *moved = std::get_if<SourceMoved>(&event)) {
+    on_source_moved(*moved);
   } else if (std::holds_alternative<RulesChanged>(event)) {
     on_rules_changed();
   } else {

@@ -150,6 +150,7 @@ private:
   // path_sources.cpp
   void on_source_up(const SourceUp &up);
   void on_source_down(const SourceDown &down);
+  void on_source_moved(const SourceMoved &moved);
   NamedPath *path_of_source(SourceId source);
   void start_source(NamedPath &path);
   void stop_source(NamedPath &path);

@@ -141,7 +141,9 @@ void Sources::on_moved(Found source, const std::string &url) {
   if (++source->second.redirects > kMaxRedirects) return fail(source, "too many redirects");
   if (auto host = host_of_source(url); !host) return fail(source, "redirected to what is " + host.error().message);
   source->second.url = redirected_url(source->second.url, url);
-  look_up(source);
+  control::SourceId id = source->first;
+  listener_.on_source(paths::SourceMoved{id}); // which may end it
+  if (source = sources_.find(id); source != sources_.end()) look_up(source);
 }
 
 } // namespace sluice

@@ -18,7 +18,7 @@ public:
 
   struct Listener {
     virtual ~Listener() = default;
-    // A SourceUp or SourceDown.
+    // A SourceUp, SourceDown or SourceMoved.
     virtual void on_source(const paths::Event &event) = 0;
     virtual bool worker_serves(uint16_t slot) const = 0;
     virtual void send_to_worker(uint16_t slot, const control::Message &message, std::span<const int> descriptors) = 0;

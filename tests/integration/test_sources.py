@@ -30,6 +30,32 @@ class Feed(threading.Thread):
         self.client.close()
 
 
+class SendsElsewhere(threading.Thread):
+    """A server that takes one client until PLAY and then sends it to another place."""
+
+    SDP = "v=0\r\ns=-\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:trackID=0\r\n"
+
+    def __init__(self, location):
+        super().__init__(daemon=True)
+        self.location, self.listener = location, socket.create_server(("127.0.0.1", 0))
+        self.url = f"rtsp://127.0.0.1:{self.listener.getsockname()[1]}/cam"
+        self.start()
+
+    def run(self):
+        with self.listener.accept()[0] as connection, connection.makefile("rb") as requests:
+            method = ""
+            while method != "PLAY":
+                lines = [line.decode().strip() for line in iter(requests.readline, b"\r\n")]
+                method, sequence = lines[0].split()[0], next(line for line in lines if line.startswith("CSeq"))
+                body = self.SDP if method == "DESCRIBE" else ""
+                connection.sendall(
+                    f"RTSP/1.0 200 OK\r\n{sequence}\r\nSession: 1\r\nTransport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n"
+                    f"Content-Length: {len(body)}\r\n\r\n{body}".encode()
+                )
+            connection.sendall(f"REDIRECT {self.url} RTSP/1.0\r\nCSeq: 1\r\nLocation: {self.location}\r\n\r\n".encode())
+            requests.read()
+
+
 class Sources(TestCase):
     time_limit_s = 100
 
@@ -166,6 +192,14 @@ class Sources(TestCase):
         self.check_numbers(self.reader(self.puller(first)))
         lost = self.puller(first, path="loop")
         lost.wait_for_log(r"\[rtsp source\] ERR: .*refused")
+
+    def test_a_server_may_send_it_elsewhere_when_it_plays(self):
+        last = self.server()
+        self.feed(last)
+        second = self.puller(SendsElsewhere(last.url("cam")).url, sourceProtocol="tcp")
+        second.wait_for_log(r"\[rtsp source\] is sent elsewhere by its server")
+        second.wait_for_log(r"(?s)elsewhere.*\[rtsp source\] ready")
+        last.wait_for_log("is reading from path 'cam'")
 
     def test_automatic_takes_tcp_where_udp_is_refused(self):
         first = self.server({"protocols": ["tcp"]})

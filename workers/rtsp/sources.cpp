@@ -107,8 +107,8 @@ bool Sources::answer(control::RequestId request, control::Received &received) {
   if (source == nullptr) return true; // it ended meanwhile
   if (auto *granted = std::get_if<control::PublishGranted>(&received.message))
     source->on_granted(*granted, received.descriptors);
-  else
-    source->stop();
+  else if (auto *refused = std::get_if<control::Refused>(&received.message))
+    source->fail(refused->reason); // it is told, lest it be thought to go on
   return true;
 }
 

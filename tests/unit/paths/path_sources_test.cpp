@@ -110,6 +110,24 @@ TEST_F(PathSourcesTest, StartsAgainAtOnceWhenItsWorkerDies) {
   EXPECT_THAT(source_up(2, 1, 1), ElementsAre("continue 1 for a", logged("ready")));
 }
 
+TEST_F(PathSourcesTest, KeepsReadersWhenItsServerSendsItElsewhere) {
+  reload(), source_moved(1);
+  EXPECT_THAT(source_up(1), ElementsAre("open 1 for a", logged("ready"), "run 1 on ready: ready"));
+  read(kReader);
+  EXPECT_THAT(source_moved(1), ElementsAre(logged("is sent elsewhere by its server")));
+  EXPECT_FALSE(info().ready);
+  EXPECT_THAT(source_up(1), ElementsAre("continue 1 for a", logged("ready")));
+  EXPECT_TRUE(info().ready);
+  source_moved(1);
+  EXPECT_THAT(source_down(1), ElementsAre(logged("ERR: reason")));
+  EXPECT_THAT(pass(kSourcePause), ElementsAre("pull 2 rtsp://camera/x in 0"));
+  EXPECT_THAT(source_up(2), ElementsAre("continue 1 for a", logged("ready")));
+  source_moved(2);
+  EXPECT_THAT(pass(30 * kSecond), ElementsAre("log [path a] the source did not return in time", "end 1",
+                                              "0: kick 3 terminated", "unsubscribe 0", "0: ended 1", "close 1"));
+  EXPECT_THAT(source_up(2), ElementsAre("open 2 for a", logged("ready"), "run 2 on ready: ready"));
+}
+
 TEST_F(PathSourcesTest, IgnoresWhatIsOver) {
   reload(), source_down(1);
   EXPECT_THAT(source_down(1), ElementsAre());

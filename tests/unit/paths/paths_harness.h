@@ -114,6 +114,7 @@ struct PathsTest : testing::Test {
     return on(SourceUp{slot, id, 1, description(tracks)});
   }
   auto source_down(SourceId id, bool at_once = false) { return on(SourceDown{id, "reason", at_once}); }
+  auto source_moved(SourceId id) { return on(SourceMoved{id}); }
   auto reload() { return on(RulesChanged{}); }
   auto pass(Nanoseconds time) {
     now += time;

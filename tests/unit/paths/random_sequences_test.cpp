@@ -75,7 +75,7 @@ private:
     media::StreamDescription description;
     description.tracks.emplace_back().clock_rate = 90000;
     request_ = ++next_request_;
-    switch (below(13)) {
+    switch (below(14)) {
     case 0:
       asks(FromWorker{slot, control::Describe{.request = request_, .path = path}});
       break;
@@ -113,6 +113,9 @@ private:
     case 12:
       if (!sources_.empty()) source_down(sources_.begin()->first, below(3) == 0);
       break;
+    case 13:
+      if (!sources_.empty()) source_moved(sources_.begin()->first);
+      break;
     case 10:
       rules_.variant = static_cast<uint32_t>(below(1000));
       apply(RulesChanged{});
@@ -137,6 +140,12 @@ private:
     for (auto &[stream, opened] : streams_)
       if (opened.source == id) opened.source = 0;
     apply(SourceDown{id, "reason", at_once});
+  }
+  void source_moved(SourceId id) {
+    sources_[id].reset();
+    for (auto &[stream, opened] : streams_)
+      if (opened.source == id) opened.source = 0;
+    apply(SourceMoved{id});
   }
   // Answered once, at once or later.
   void asks(const Event &event, SessionId recording = 0, SessionId reading = 0) {

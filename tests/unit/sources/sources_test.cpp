@@ -15,6 +15,10 @@ struct SourcesTest : testing::Test, Sources::Listener, loop::Timer::Listener {
     if (const auto *down = std::get_if<paths::SourceDown>(&event))
       happened.push_back("down " + std::to_string(down->source) + " " + down->reason +
                          (down->at_once ? " at once" : ""));
+    if (const auto *moved = std::get_if<paths::SourceMoved>(&event)) {
+      happened.push_back("moved " + std::to_string(moved->source));
+      if (ends_what_moves) sources.end(moved->source);
+    }
     if (!happened.empty() && happened.back().starts_with("down")) loop.stop();
   }
   bool worker_serves(uint16_t slot) const override { return serving.contains(slot); }
@@ -45,6 +49,7 @@ struct SourcesTest : testing::Test, Sources::Listener, loop::Timer::Listener {
   loop::Loop loop;
   std::set<uint16_t> serving{0, 1};
   std::vector<std::string> happened;
+  bool ends_what_moves = false;
   Sources sources{loop, *this};
   SourcesTest() { sources.set_slots(2); }
 };
@@ -89,12 +94,19 @@ TEST_F(SourcesTest, PassesOnWhatWorkersSay) {
 TEST_F(SourcesTest, FollowsRedirectsWithinLimits) {
   start(1, "rtsp://u:p@1.2.3.4/x");
   EXPECT_THAT(tell(0, control::SourceMoved{1, "rtsp://5.6.7.8:9/y"}),
-              ElementsAre("0: start 1 rtsp://u:p@5.6.7.8:9/y at 5.6.7.8:9"));
+              ElementsAre("moved 1", "0: start 1 rtsp://u:p@5.6.7.8:9/y at 5.6.7.8:9"));
   for (int i = 1; i < Sources::kMaxRedirects; i++) tell(0, control::SourceMoved{1, "rtsp://5.6.7.8:9/y"});
   EXPECT_THAT(tell(0, control::SourceMoved{1, "rtsp://5.6.7.8:9/y"}), ElementsAre("down 1 too many redirects"));
   start(2);
   EXPECT_THAT(tell(0, control::SourceMoved{2, "http://x/"}),
               ElementsAre("down 2 redirected to what is not a valid RTSP URL"));
+}
+
+TEST_F(SourcesTest, MayBeEndedWhenTheyMove) {
+  ends_what_moves = true;
+  start(1);
+  EXPECT_THAT(tell(0, control::SourceMoved{1, "rtsp://5.6.7.8:9/y"}), ElementsAre("moved 1"));
+  EXPECT_THAT(tell(0, control::SourceFailed{1, "why"}), IsEmpty());
 }
 
 TEST_F(SourcesTest, SaysWhichNamesAreUnknown) {
