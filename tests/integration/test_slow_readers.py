@@ -68,6 +68,31 @@ class SlowReaders(TestCase):
         for _, after in gaps:
             self.assertEqual(after % group, 0)
 
+    def test_a_track_that_brings_little_does_not_end_who_waits(self):
+        """Its unit counts as begun until its next one, while the ring turns over several times."""
+        group = 8000  # 10.4 MB
+        server = self.server({"ringMaxSize": "1M", "writeTimeout": "20s"})
+        publisher, source = Client(server).publish("cam", tracks=2), Source(group=group)
+        slow = Client(server, receive_buffer=65536)
+        self.addCleanup(publisher.close)
+        self.addCleanup(slow.close)
+        slow.play("cam", 2)
+        publisher.send_frame(2, rtp(1, 1, b"\x65little", 0x99))
+        self.assertEqual(slow.media_frame()[-6:], b"little")
+        for _ in range(group + 1):
+            publisher.send_frame(0, source.next(1300))
+            if source.number % 10 == 0:
+                time.sleep(0.005)
+            if source.number >= 6000:  # more than the kernels and the ring hold: from here on it reads
+                slow.frame(0.0001)
+        self.assertNotIn("destroyed", server.log())
+        slow.frames.clear()
+        publisher.send_frame(2, rtp(2, 2, b"\x65more", 0x99))
+        while (frame := slow.frame(10))[0] != 2:
+            pass
+        self.assertEqual(frame[1][-4:], b"more")
+        self.assertRegex(server.log(), "too slow")
+
     def take(self, client, channel):
         while True:
             frame = client.frame(10)

@@ -113,13 +113,13 @@ Reader::Progress Reader::serve_within_limits() {
   if (!placed_ && !places_itself()) return Progress::UpToDate;
   if (units_.waits()) {
     const ring::RingReader &ring = generation_->reader();
-    if (units_.can_go_on(ring, cursor())) return skip();
+    if (units_.can_go_on(ring, cursor()) || overtaken()) return skip();
     return ring.state() == ring::RingState::Superseded ? next_generation() : Progress::UpToDate;
   }
   uint64_t end = limit();
   bool held_back = end == cursor() && end < generation_->round_head();
   limited_ = catch_up_ || !units_.all_pass();
-  if (held_back) return Progress::HeldBack;
+  if (held_back) return overtaken() ? skip() : Progress::HeldBack;
   return serve_span(limited_ ? generation_->span_before(end, cursor()) : generation_->span(cursor()));
 }
 
@@ -151,11 +151,16 @@ bool Reader::endangered(uint64_t position) const {
   return !ring.safe(position) && ring.state() == ring::RingState::Live;
 }
 
-void Reader::watch() {
+// What comes next is gone, or about to go.
+bool Reader::overtaken() const {
   const ring::RingReader &ring = generation_->reader();
-  if (!placed_ || cursor() >= ring.head()) return;
+  if (!placed_ || cursor() >= ring.head()) return false;
   auto entry = ring.entry(cursor());
-  if (!entry || endangered(entry->position)) skip();
+  return !entry || endangered(entry->position);
+}
+
+void Reader::watch() {
+  if (overtaken()) skip();
 }
 
 Reader::Progress Reader::skip() {

@@ -51,6 +51,7 @@ private:
   Progress send_datagrams(const ring::Span &span);
   bool places_itself();
   bool endangered(uint64_t position) const;
+  bool overtaken() const;
   Progress skip();
   Progress send_rest(const ring::WholeUnits::Skip &skip);
   uint64_t limit();
