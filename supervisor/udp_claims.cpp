@@ -37,7 +37,10 @@ void UdpClaims::note_heard(control::SessionId session) {
 
 UdpClaims::Candidates UdpClaims::publishers_beside(const std::string &address) const {
   Candidates found;
-  if (holders_.contains(address)) return found;
+  if (auto holder = holders_.find(address); holder != holders_.end()) { // a publisher shares it with nobody
+    if (holder->second.publishes) found.sessions.push_back(holder->second.session);
+    return found;
+  }
   std::string host = address.substr(0, address.rfind(':') + 1);
   std::set<control::SessionId> sessions;
   for (auto it = holders_.lower_bound(host); it != holders_.end() && it->first.starts_with(host); ++it) {

@@ -23,7 +23,8 @@ public:
   void release(control::SessionId session);
   // It needs no other addresses than it has, as far as can be seen.
   void note_heard(control::SessionId session);
-  // Sessions that publish from the host of this address, which nobody has claimed: kMaxCandidates at most.
+  // Sessions that publish from the host of this address, which nobody has claimed: kMaxCandidates at most. Of one that
+  // is claimed only who publishes from it.
   struct Candidates {
     std::vector<control::SessionId> sessions;
     std::optional<control::SessionId> alone; // the only one that has not heard from all of its tracks

@@ -299,3 +299,51 @@ class TranslatedPorts(TestCase):
                 pairs[0].rtp.send(self.packets(ssrc, 0, number))
             time.sleep(0.1)
         self.assertNotIn("comes from port", self.sluice.log())
+
+
+class ForgedSenders(TestCase):
+    """Every reader knows the SSRC, and where a datagram came from is easily forged."""
+
+    def begin(self):
+        sluice = self.server()
+        publisher, pair, self.thief = Client(sluice), UdpPair(), UdpPair()
+        for thing in (publisher, pair, self.thief):
+            self.addCleanup(thing.close)
+        expect(publisher.announce("cam"), 200)
+        pair.connect(expect(publisher.setup("cam", 0, pair.transport, record=True), 200))
+        self.thief.rtp.connect(pair.rtp.getpeername())
+        expect(publisher.request("RECORD", "cam"), 200)
+        reader = Client(sluice)
+        self.addCleanup(reader.close)
+        reader.play("cam")
+        return sluice, pair, reader, Source()
+
+    def send(self, pair, source, pictures):
+        for _ in range(pictures):
+            try:
+                pair.rtp.send(source.next())
+            except ConnectionRefusedError:
+                pass
+            time.sleep(0.02)
+
+    def test_take_no_publisher_s_place(self):
+        sluice, pair, reader, source = self.begin()
+        for _ in range(3):
+            self.send(pair, source, 50)
+            self.thief.rtp.send(rtp(9, 9, b"\x41evil"))
+        self.send(pair, source, 50)
+        for number in range(source.number):
+            self.assertEqual(payload_number(reader.media_frame()), number)
+        self.assertNotIn("comes from port", sluice.log())
+
+    def test_who_was_silent_comes_back(self):
+        """The place is taken while it is silent, and free again once the other is."""
+        sluice, pair, reader, source = self.begin()
+        self.send(pair, source, 5)
+        time.sleep(1.2)
+        self.thief.rtp.send(rtp(source.first + source.number, 9, b"\x41evil"))
+        sluice.wait_for_log(rf"RTP of track 0 comes from port {self.thief.port}, not {pair.port}\n")
+        self.send(pair, source, 150)
+        sluice.wait_for_log(rf"RTP of track 0 comes from port {pair.port}, not {self.thief.port}\n")
+        while payload_number(reader.media_frame()) != source.number - 1:
+            pass

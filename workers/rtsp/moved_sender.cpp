@@ -13,8 +13,12 @@ std::optional<size_t> MovedSender::on_offer(const control::StrayOffer &offer, st
                                             Nanoseconds now) {
   const control::StrayDatagram &stray = offer.datagram;
   if (moves_ >= kMaxMoves) return std::nullopt;
-  for (size_t i = 0; i < tracks.size(); i++)
-    if (tracks[i].ssrc == stray.ssrc) return 2 * i + (stray.rtcp ? 1 : 0);
+  for (size_t i = 0; i < tracks.size(); i++) {
+    if (tracks[i].ssrc != stray.ssrc) continue;
+    const auto &heard = stray.rtcp ? tracks[i].report_heard : tracks[i].heard;
+    if (heard && now - *heard < (stray.rtcp ? kReportSilence : kSilence)) return std::nullopt;
+    return 2 * i + (stray.rtcp ? 1 : 0);
+  }
   if (!offer.alone || stray.rtcp) return std::nullopt; // reports follow their packets
   std::optional<size_t> fitting;
   for (size_t i = 0; i < tracks.size(); i++) {

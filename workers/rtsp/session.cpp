@@ -299,7 +299,10 @@ void Session::receive_datagrams(size_t socket) {
     for (Bytes datagram : batch.datagrams) any = on_datagram(socket, datagram, now, wall) || any;
     more = batch.more;
   }
-  if (any) keep_alive(now);
+  if (any) {
+    keep_alive(now);
+    heard_[socket] = now;
+  }
   if (publisher_ != nullptr && publisher_->recording()) publisher_->commit(0, now);
 }
 
@@ -322,13 +325,16 @@ bool Session::on_datagram(size_t socket, Bytes datagram, Nanoseconds now, Nanose
 
 void Session::on_offer(const control::StrayOffer &offer) {
   if (state().state != State::Record || !over_udp() || move_ || !server_.has_descriptors(1)) return;
+  auto when = [](Nanoseconds heard) { return heard != 0 ? std::optional(heard) : std::nullopt; };
   std::vector<MovedSender::Track> tracks;
   for (size_t i = 0; i < track_count(); i++)
-    tracks.push_back({description_.tracks[i].payload_type, publisher_->ssrc(i)});
+    tracks.push_back(
+        {description_.tracks[i].payload_type, publisher_->ssrc(i), when(heard_[2 * i]), when(heard_[2 * i + 1])});
   auto socket = moved_sender_.on_offer(offer, tracks, server_.event_loop().now());
   auto address = loop::SocketAddress::parse(offer.datagram.address);
   if (!socket || !address || !address->same_host(peer_)) return;
   move_ = Move{*socket, address->port()};
+  if (std::erase(left_ports_, address->port()) > 0) return on_claimed(true); // it is the session's still
   server_.ask_for_address({.session = id(),
                            .publishes = true,
                            .path = std::string(state().path_text()),
@@ -360,7 +366,8 @@ Result<void> Session::move_socket(size_t index, uint16_t port) {
   TrackState &track = state().tracks[index / 2];
   log(LogLevel::Info, "[RTSP] [session {}] {} of track {} comes from port {}, not {}", log_id(), rtcp ? "RTCP" : "RTP",
       index / 2, port, rtcp ? track.client_rtcp_port : track.client_rtp_port);
-  (rtcp ? track.client_rtcp_port : track.client_rtp_port) = port;
+  left_ports_.push_back(std::exchange(rtcp ? track.client_rtcp_port : track.client_rtp_port, port));
+  heard_[index] = server_.event_loop().now(); // or it would follow everybody by turns
   moved_sender_.on_moved();
   return {};
 }

@@ -13,6 +13,7 @@
 #include "workers/rtsp/publisher.h"
 #include "workers/rtsp/reader.h"
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -129,6 +130,8 @@ private:
   bool closed_ = false;
   bool foreign_payload_noted_ = false, heard_all_noted_ = false;
   MovedSender moved_sender_;
+  std::array<Nanoseconds, shm::kMaxMediaSockets> heard_{}; // when each of its sockets brought something of use last
+  std::vector<uint16_t> left_ports_;                       // claimed, and moved from
   struct Move {
     size_t socket;
     uint16_t port;

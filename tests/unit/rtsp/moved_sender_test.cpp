@@ -24,6 +24,17 @@ TEST(MovedSender, FollowsAKnownSsrcAtOnce) {
   EXPECT_FALSE(sender.on_offer(offer(false, 11, 96), tracks, 0));
 }
 
+TEST(MovedSender, StaysWhereItIsHeard) {
+  MovedSender sender;
+  Nanoseconds heard = 100 * kSecond, report_heard = 100 * kSecond;
+  const std::vector<Track> tracks{{96, 11, heard, report_heard}};
+  EXPECT_FALSE(sender.on_offer(offer(false, 11, 96), tracks, heard));
+  EXPECT_FALSE(sender.on_offer(offer(false, 11, 96), tracks, heard + MovedSender::kSilence - 1));
+  EXPECT_EQ(sender.on_offer(offer(false, 11, 96), tracks, heard + MovedSender::kSilence), 0u);
+  EXPECT_FALSE(sender.on_offer(offer(false, 11, 0, true), tracks, heard + MovedSender::kSilence));
+  EXPECT_EQ(sender.on_offer(offer(false, 11, 0, true), tracks, report_heard + MovedSender::kReportSilence), 1u);
+}
+
 TEST(MovedSender, TakesForASilentTrackWhatFitsItAlone) {
   const Nanoseconds later = MovedSender::kPatience;
   auto after_a_while = [&](std::vector<Track> tracks, const control::StrayOffer &stray) {
