@@ -318,6 +318,13 @@ void RingWriter::end() {
   store(header().state, static_cast<uint64_t>(RingState::Ended));
 }
 
+void RingWriter::forget_random_access() {
+  CHECK(staged_entries() == 0);
+  random_access_ = {};
+  published_random_access_ = kNoSequence;
+  store(header().newest_random_access, kNoSequence);
+}
+
 uint64_t RingWriter::wanted_bytes(Nanoseconds now, uint64_t max_bytes) const {
   // Where nothing is a random access point there is no group; where the newest one is gone, everything is of it.
   uint64_t group_bytes = last_group_bytes_, group_entries = last_group_entries_;

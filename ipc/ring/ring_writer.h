@@ -53,6 +53,8 @@ public:
   TrackState track_state(size_t track) const;
   // No more entries will come. Nothing is staged.
   void end();
+  // What follows is not decoded from what there is, or comes much later: nobody is to begin there. Nothing is staged.
+  void forget_random_access();
 
   // Data capacity to ask for when this ring is too small: its last full group of pictures, or the one under way if
   // that is larger, plus one second have to fit into three quarters of it. 0: large enough, or at `max_bytes`.

@@ -95,6 +95,22 @@ class Beginning(TestCase):
         self.assertEqual(rtp_info(expect(reader.request("PLAY", "cam"), 200)), {0: (1020, 60000)})
         self.assertEqual([payload_number(reader.media_frame()) for _ in range(3)], [20, 21, 22])
 
+    def test_nobody_begins_before_the_publisher_s_own_pause(self):
+        """He would be late by it ever after."""
+        server = self.server(KEYFRAME)
+        publisher, source = self.publish(server)
+        self.send(publisher, source, 13)
+        expect(publisher.request("PAUSE", "cam"), 200)
+        expect(publisher.request("RECORD", "cam"), 200)
+        self.send(publisher, source, 3)
+        reader = self.reader(server)
+        reader.play("cam")
+        self.send(publisher, source, 7)
+        self.assertEqual([payload_number(reader.media_frame()) for _ in range(7)], list(range(16, 23)))
+        late = self.reader(server)
+        late.play("cam")
+        self.assertEqual(payload_number(late.media_frame()), 20)
+
     def test_what_is_said_about_other_tracks_is_what_comes(self):
         """Two tracks, of which the second's key frames come earlier than the first's."""
         server = self.server(KEYFRAME)

@@ -70,6 +70,7 @@ void Publisher::start(bool over_udp) {
   Nanoseconds start_pts = 0, now = server_.event_loop().now();
   if (auto newest = writer_.newest_media())
     start_pts = newest->pts_ns + std::max<Nanoseconds>(0, now - newest->arrival_ns);
+  writer_.forget_random_access(); // readers that begin before the break would be late by it for good
   for (size_t i = 0; i < tracks_.size(); i++)
     tracks_[i].receiver = std::make_unique<rtp::TrackReceiver>(description_.tracks[i], over_udp, start_pts);
   recording_ = true;
