@@ -3,6 +3,7 @@
 
 #include "common/base/time.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 
@@ -41,7 +42,8 @@ private:
   std::optional<uint64_t> last_;
 };
 
-// RTP timestamps as nanoseconds relative to the first one. Jumps of up to half the range either way are followed.
+// RTP timestamps as nanoseconds relative to the first one. Jumps of up to half the range either way are followed, until
+// they are 36 years off: with a clock rate of 1 that is one jump.
 class TimestampUnwrapper {
 public:
   explicit TimestampUnwrapper(uint32_t clock_rate, Nanoseconds start = 0) : clock_rate_(clock_rate), start_(start) {}
@@ -50,10 +52,14 @@ public:
     if (!last_) last_ = timestamp;
     ticks_ += static_cast<int32_t>(timestamp - *last_);
     last_ = timestamp;
-    return start_ + ticks_to_ns(ticks_, clock_rate_);
+    int64_t limit = kLimit / kSecond * clock_rate_;
+    ticks_ = std::clamp(ticks_, -limit, limit);
+    return std::clamp(start_ + ticks_to_ns(ticks_, clock_rate_), -kLimit, kLimit);
   }
 
 private:
+  static constexpr Nanoseconds kLimit = Nanoseconds{1} << 60; // times any clock rate, in seconds, it does not overflow
+
   uint32_t clock_rate_;
   Nanoseconds start_;
   std::optional<uint32_t> last_;

@@ -110,6 +110,20 @@ TEST(Timestamps, AreRelativeToTheFirst) {
   EXPECT_EQ(later.unwrap(77), 5 * kSecond);
 }
 
+TEST(TimestampUnwrapper, StaysInRangeWhateverThePublisherSays) {
+  constexpr Nanoseconds kLimit = Nanoseconds{1} << 60;
+  for (uint32_t rate : {1u, 90000u, UINT32_MAX})
+    for (int32_t step : {INT32_MAX, INT32_MIN}) {
+      TimestampUnwrapper unwrapper(rate, kLimit);
+      uint32_t timestamp = 0;
+      for (int i = 0; i < 100; i++) {
+        Nanoseconds time = unwrapper.unwrap(timestamp += static_cast<uint32_t>(step));
+        EXPECT_LE(time, kLimit);
+        EXPECT_GE(time, -kLimit);
+      }
+    }
+}
+
 TEST(Timestamps, StayExactOverAYear) {
   constexpr int64_t kYear = 365LL * 24 * 3600;
   EXPECT_EQ(ticks_to_ns(kYear * 90000 + 45000, 90000), kYear * kSecond + kSecond / 2);
