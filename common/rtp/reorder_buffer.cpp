@@ -7,7 +7,7 @@
 
 namespace sluice::rtp {
 
-ReorderBuffer::ReorderBuffer() : memory_(std::make_unique<uint8_t[]>(kSlots * kSlotSize)) {}
+ReorderBuffer::ReorderBuffer() : memory_(std::make_unique_for_overwrite<uint8_t[]>(kSlots * kSlotSize)) {}
 
 void ReorderBuffer::pass(bool arrived) {
   arrived_[*next_ % kHistory] = arrived;

@@ -1,5 +1,5 @@
-// Puts UDP packets back into order. Holds at most kSlots packets of kSlotSize bytes (128 KiB, taken at
-// construction) for at most kMaxWait; then a gap counts as lost and is passed over.
+// Puts UDP packets back into order. Holds at most kSlots packets of kSlotSize bytes (128 KiB of addresses, taken at
+// construction; memory once something is held) for at most kMaxWait; then a gap counts as lost and is passed over.
 #pragma once
 
 #include "common/base/bytes.h"

@@ -50,7 +50,7 @@ class Hooks(TestCase):
                 wait_until(lambda: f"read cam_a.b {port} cam a.b" in [line[4:] for line in self.lines(file) if line.startswith("end ")], what="read ended at PAUSE")
                 expect(reader.request("PLAY", "cam_a.b"), 200)
                 wait_until(lambda: sum(line.startswith("read ") for line in self.lines(file)) == 2, what="read starts again")
-        wait_until(lambda: [title(pid).split()[-1] for pid in self.commands(sluice)] == ["init"], what="only runOnInit is left")
+        wait_until(lambda: [title(pid).split()[-1:] for pid in self.commands(sluice)] == [["init"]], what="only runOnInit is left")
         ended = sorted(line.split()[1] for line in self.lines(file) if line.startswith("end "))
         self.assertEqual(ended.count("read"), 2)
         self.assertIn("ready", ended)

@@ -73,7 +73,7 @@ void Source::on_connected() {
 
 size_t Source::on_received(Bytes input) {
   server_.note_blame(record_);
-  Nanoseconds at = now();
+  Nanoseconds at = received_at_ = now();
   received_wall_ = wall_now();
   record_.last_active_ns.store(at, std::memory_order_relaxed);
   size_t taken = 0;
@@ -107,8 +107,8 @@ Result<void> Source::on_interleaved(size_t track, bool rtcp, Bytes packet) {
   record_.packets_in.fetch_add(1, std::memory_order_relaxed);
   if (publisher_ == nullptr) return {};
   auto index = static_cast<uint32_t>(track);
-  if (!rtcp) return publisher_->on_rtp(index, packet, now(), received_wall_);
-  if (auto read = publisher_->on_rtcp(index, packet, now()); !read)
+  if (!rtcp) return publisher_->on_rtp(index, packet, received_at_, received_wall_);
+  if (auto read = publisher_->on_rtcp(index, packet, received_at_); !read)
     log(LogLevel::Debug, "[RTSP] report of a source can't be read: {}", read.error().message);
   return {};
 }

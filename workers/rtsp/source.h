@@ -88,7 +88,7 @@ private:
   media::StreamDescription description_;                   // as the supervisor knows it
   std::array<uint8_t, media::kMaxTracks> rtcp_channels_{}; // of interleaved tracks
   bool asked_ = false;                                     // SourceReady was sent
-  Nanoseconds received_wall_ = 0;                          // of the input that is being taken
+  Nanoseconds received_at_ = 0, received_wall_ = 0;        // of the input that is being taken
   loop::Timer timer_;                                      // the machine's deadline, or the end of the farewell
   std::optional<Nanoseconds> timer_due_;
 };

@@ -13,7 +13,6 @@ SourceConnection::SourceConnection(Server &server, Listener &listener, shm::Conn
     : server_(server), listener_(listener), record_(record), target_(std::move(target)),
       timer_(server.event_loop(), *this), next_turn_(server.event_loop(), *this) {
   record_.fd = -1;
-  output_.reserve(kMaxOutputBytes); // it may hold credentials: no copies are left behind
 }
 
 SourceConnection::~SourceConnection() {
@@ -121,9 +120,7 @@ void SourceConnection::close() {
   server_.allocator().give_back(record_.input);
   record_.input_length = 0;
   paused_ = expects_media_ = awaits_buffer_ = false;
-  wipe(output_);
-  output_.clear();
-  output_begin_ = 0;
+  forget_output();
 }
 
 // --- input ---
@@ -229,6 +226,7 @@ void SourceConnection::resume() {
 bool SourceConnection::send(std::string &bytes) {
   bool fits = state_ == State::Connected && output_.size() + bytes.size() <= kMaxOutputBytes;
   bool was_idle = !output_pending();
+  if (fits) output_.reserve(kMaxOutputBytes); // it may hold credentials: no copies are left behind
   if (fits) output_.insert(output_.end(), bytes.begin(), bytes.end());
   wipe(bytes);
   if (fits && was_idle) flush();
@@ -245,10 +243,15 @@ void SourceConnection::flush() {
     if (count && !*count) return;
     output_begin_ = count ? output_begin_ + **count : output_.size();
   }
-  wipe(output_);
-  output_.clear();
-  output_begin_ = 0;
+  forget_output();
   if (had_output && !output_pending()) listener_.on_all_sent();
+}
+
+// Requests are rare, and sources may be many: no memory is kept for the next.
+void SourceConnection::forget_output() {
+  wipe(output_);
+  output_ = ByteVector();
+  output_begin_ = 0;
 }
 
 void SourceConnection::finish() {

@@ -78,6 +78,7 @@ private:
   void move_input(shm::BufferId target, Bytes bytes);
   void keep(Bytes rest);
   void flush();
+  void forget_output();
   void update_watch();
   void disconnect(const std::string &reason);
 

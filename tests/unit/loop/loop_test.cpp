@@ -73,5 +73,44 @@ TEST(Poll, GoesOnAfterADatagramWasRefused) {
   EXPECT_EQ(poll.watched(), Poll::kReadable);
 }
 
+struct Counter final : Timer::Listener {
+  explicit Counter(Loop &watched) : loop(watched) {}
+  void on_timer(Timer &timer) override {
+    was_active = timer.active();
+    if (--calls == 0) loop.stop();
+  }
+  Loop &loop;
+  int calls = 1;
+  bool was_active = false;
+};
+
+TEST(Timer, IsActiveUntilItIsOver) {
+  Loop loop;
+  Counter counter(loop);
+  Timer timer(loop, counter);
+  EXPECT_FALSE(timer.active());
+  timer.start(kMillisecond);
+  EXPECT_TRUE(timer.active());
+  timer.stop();
+  EXPECT_FALSE(timer.active());
+  timer.start(kMillisecond);
+  loop.run();
+  EXPECT_FALSE(counter.was_active);
+  EXPECT_FALSE(timer.active());
+}
+
+TEST(Timer, StaysActiveIfItRepeats) {
+  Loop loop;
+  Counter counter(loop);
+  counter.calls = 3;
+  Timer timer(loop, counter);
+  timer.start(0, kMillisecond);
+  loop.run();
+  EXPECT_TRUE(counter.was_active);
+  EXPECT_TRUE(timer.active());
+  timer.stop();
+  EXPECT_FALSE(timer.active());
+}
+
 } // namespace
 } // namespace sluice::loop

@@ -104,6 +104,39 @@ TEST(Source, ReportsWhatItReceivedOverTcp) {
   expect_gone(harness);
 }
 
+TEST(Source, TakesPacketsThatComeInPieces) {
+  std::vector<ByteVector> packets;
+  std::string stream;
+  for (uint16_t i = 0; i < 40; i++) {
+    packets.push_back(rtp::make_packet(i, 160u * i, false, ByteVector(i % 4 == 0 ? 7000 : 500, uint8_t(i)), 0x1234, 0));
+    size_t size = packets.back().size();
+    stream += {'$', 0, static_cast<char>(size >> 8), static_cast<char>(size)};
+    stream += as_text(packets.back());
+  }
+  ScriptedServer server([&](ScriptedServer &self) {
+    Peer peer = self.accept();
+    serve_tcp(peer);
+    for (size_t begin = 0, piece = 1; begin < stream.size() - 1; begin += piece, piece = piece % 3000 + 331) {
+      peer.send(stream.substr(begin, std::min(piece, stream.size() - 1 - begin)));
+      std::this_thread::sleep_for(std::chrono::milliseconds(1)); // so that most are received apart
+    }
+    expect_teardown(peer);
+  });
+  SourceHarness harness;
+  harness.start(start_of(server, SourceTransport::Tcp));
+  ASSERT_TRUE(harness.grant());
+  ASSERT_TRUE(harness.run_until_packets(39));
+  EXPECT_EQ(harness.ring_packets(), std::vector<ByteVector>(packets.begin(), packets.end() - 1));
+  // What is there of the last one has left the large buffer to others.
+  const shm::SessionTable &table = harness.server().allocator().table();
+  EXPECT_TRUE(harness.run_until([&] {
+    const shm::ConnectionRecord &record = table.touched_connections()[0];
+    return record.input_length == packets[39].size() + 3 && table.buffer(record.input).size() == shm::kSmallBufferBytes;
+  }));
+  harness.stop();
+  expect_gone(harness);
+}
+
 TEST(Source, AuthenticatesAndForgets) {
   ScriptedServer server([](ScriptedServer &self) {
     Peer peer = self.accept();
