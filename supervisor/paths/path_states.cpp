@@ -142,26 +142,20 @@ void Paths::end_stream(StreamId id) {
   effects_.push_back(CloseStream{id});
   path.second.stream = 0;
   unused_.push_back(path.first);
-  deadlines_changed_ |= stream.return_deadline.has_value();
+  set_deadline(stream.return_deadline, std::nullopt);
   streams_.erase(id);
 }
 
 // --- time ---
 
 void Paths::set_deadline(std::optional<Nanoseconds> &deadline, std::optional<Nanoseconds> value) {
-  deadlines_changed_ |= deadline != value;
+  if (deadline) deadlines_.erase(deadlines_.find(*deadline));
+  if (value) deadlines_.insert(*value);
   deadline = value;
 }
 
-std::optional<Nanoseconds> Paths::next_deadline() {
-  if (!std::exchange(deadlines_changed_, false)) return next_deadline_;
-  next_deadline_.reset();
-  auto consider = [&](std::optional<Nanoseconds> deadline) {
-    if (deadline) next_deadline_ = std::min(next_deadline_.value_or(*deadline), *deadline);
-  };
-  for (const auto &[name, path] : paths_) consider(path.deadline), consider(path.retry);
-  for (const auto &[id, stream] : streams_) consider(stream.return_deadline);
-  return next_deadline_;
+std::optional<Nanoseconds> Paths::next_deadline() const {
+  return deadlines_.empty() ? std::nullopt : std::optional(*deadlines_.begin());
 }
 
 void Paths::on_time() {

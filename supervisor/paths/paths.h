@@ -33,7 +33,7 @@ public:
   Paths(const RuleSource &rules, size_t max_sessions) : rules_(rules), max_sessions_(max_sessions) {}
 
   Effects on_event(const Event &event, Nanoseconds now);
-  std::optional<Nanoseconds> next_deadline();
+  std::optional<Nanoseconds> next_deadline() const;
   void set_max_sessions(size_t max_sessions) { max_sessions_ = max_sessions; }
 
   std::vector<PathInfo> list() const;
@@ -171,11 +171,10 @@ private:
   StreamId next_stream_ = 1;
   SourceId next_source_ = 1;
   CommandNumber next_command_ = 1;
-  Nanoseconds now_ = 0;             // of the event under way, as the rest
-  std::vector<std::string> unused_; // paths that may have become so
-  size_t held_ = 0;                 // on all paths
-  std::optional<Nanoseconds> next_deadline_;
-  bool deadlines_changed_ = false;
+  Nanoseconds now_ = 0;                  // of the event under way, as the rest
+  std::vector<std::string> unused_;      // paths that may have become so
+  size_t held_ = 0;                      // on all paths
+  std::multiset<Nanoseconds> deadlines_; // of all paths and streams
   Effects effects_;
 };
 

@@ -12,7 +12,7 @@ void Sources::start(const paths::PullSource &pull) {
   Source source;
   source.pull = pull;
   source.url = pull.rule.url;
-  source.slot = pull.slot && *pull.slot < slots_ ? *pull.slot : least_loaded_slot();
+  place(source, pull.slot && *pull.slot < slots_ ? *pull.slot : least_loaded_slot());
   look_up(sources_.emplace(pull.source, std::move(source)).first);
 }
 
@@ -21,14 +21,22 @@ void Sources::end(control::SourceId id) {
   if (source == sources_.end()) return;
   if (source->second.sent) listener_.send_to_worker(source->second.slot, control::StopSource{id}, {});
   resolver_.cancel(id);
-  sources_.erase(source);
+  erase(source);
 }
 
 uint16_t Sources::least_loaded_slot() const {
-  std::vector<size_t> loads(std::max<size_t>(slots_, 1));
-  for (const auto &[id, source] : sources_)
-    if (source.slot < loads.size()) loads[source.slot]++;
-  return static_cast<uint16_t>(std::min_element(loads.begin(), loads.end()) - loads.begin());
+  auto end = loads_.begin() + static_cast<ptrdiff_t>(std::max<size_t>(slots_, 1));
+  return static_cast<uint16_t>(std::min_element(loads_.begin(), end) - loads_.begin());
+}
+
+void Sources::place(Source &source, uint16_t slot) {
+  source.slot = slot;
+  loads_[slot]++;
+}
+
+void Sources::erase(Found source) {
+  loads_[source->second.slot]--;
+  sources_.erase(source);
 }
 
 // --- addresses ---
@@ -82,7 +90,7 @@ void Sources::send(Found found) {
 
 void Sources::fail(Found source, const std::string &reason, bool at_once) {
   control::SourceId id = source->first;
-  sources_.erase(source);
+  erase(source);
   listener_.on_source(paths::SourceDown{id, reason, at_once});
 }
 
@@ -98,7 +106,8 @@ void Sources::set_slots(size_t slots) {
       listener_.send_to_worker(source->second.slot, control::StopSource{id}, {});
       fail(source, "its worker is given up", true);
     } else {
-      source->second.slot = least_loaded_slot();
+      loads_[source->second.slot]--;
+      place(source->second, least_loaded_slot());
       send(source);
     }
   }

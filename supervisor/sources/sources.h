@@ -4,8 +4,10 @@
 #pragma once
 
 #include "common/loop/resolver.h"
+#include "supervisor/config/configuration.h"
 #include "supervisor/paths/events.h"
 
+#include <array>
 #include <map>
 #include <span>
 
@@ -53,11 +55,14 @@ private:
   void fail(Found source, const std::string &reason, bool at_once = false);
   void on_moved(Found source, const std::string &url);
   uint16_t least_loaded_slot() const;
+  void place(Source &source, uint16_t slot);
+  void erase(Found source);
 
   Listener &listener_;
   loop::Resolver resolver_;
   std::map<control::SourceId, Source> sources_;
   size_t slots_ = 0;
+  std::array<size_t, config::kMaxWorkerSlots> loads_{}; // sources of each slot
 };
 
 } // namespace sluice
