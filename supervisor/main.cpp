@@ -1,4 +1,5 @@
 #include "common/base/log.h"
+#include "common/loop/tls.h"
 #include "supervisor/config/command_line.h"
 #include "supervisor/processes/family.h"
 #include "supervisor/processes/keeper.h"
@@ -75,6 +76,7 @@ int serve(const std::optional<std::string> &configuration_file) {
 
 int main(int argc, char **argv) {
   processes::remember_arguments(argc, argv);
+  loop::wipe_what_reading_keys_leaves();
   if (argc == 3 && std::strcmp(argv[1], processes::kKeeperArgument) == 0) keep(argv[2]);
 
   config::CommandLine line = config::parse_command_line(argc, argv, SLUICE_VERSION);

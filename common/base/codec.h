@@ -63,7 +63,10 @@ public:
       if (ok_) value = raw == 1;
     } else if constexpr (std::integral<T>) {
       number(value);
-    } else if constexpr (std::is_same_v<T, std::string> || std::is_same_v<T, ByteVector>) {
+    } else if constexpr (std::is_same_v<T, std::string>) {
+      Bytes bytes = take(count(1));
+      if (ok_) value.assign(as_text(bytes)); // of iterators it would make another copy, and secrets may be in it
+    } else if constexpr (std::is_same_v<T, ByteVector>) {
       Bytes bytes = take(count(1));
       if (ok_) value.assign(bytes.begin(), bytes.end());
     } else if constexpr (requires { typename T::value_type; }) {

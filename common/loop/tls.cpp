@@ -4,7 +4,9 @@
 #include "common/base/secret.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -13,6 +15,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <cstring>
 #include <vector>
 
@@ -60,6 +63,13 @@ Result<std::vector<Certificate>> parse_certificates(std::string_view text, size_
   return certificates;
 }
 
+thread_local bool reading_key = false;
+
+void free_memory(void *memory, const char *, int) {
+  if (reading_key && memory != nullptr) ::explicit_bzero(memory, ::malloc_usable_size(memory));
+  std::free(memory);
+}
+
 // Nobody is there to be asked for a pass phrase.
 int note_pass_phrase(char *, int, int, void *asked) {
   *static_cast<bool *>(asked) = true;
@@ -71,7 +81,9 @@ Result<Key> parse_key(std::string_view text) {
   ERR_clear_error();
   Memory memory = memory_of(text);
   bool encrypted = false;
+  reading_key = true; // its text and its DER would stay in freed memory
   Key key(PEM_read_bio_PrivateKey(memory.get(), nullptr, note_pass_phrase, &encrypted));
+  reading_key = false;
   std::string reason = take_tls_error("not readable");
   if (key != nullptr) return key;
   if (encrypted) return Error{"it is protected by a pass phrase"};
@@ -166,6 +178,12 @@ std::string sha256_of(const X509 &certificate) {
 }
 
 } // namespace
+
+void wipe_what_reading_keys_leaves() {
+  auto allocate = [](size_t bytes, const char *, int) { return std::malloc(bytes); };
+  auto resize = [](void *memory, size_t bytes, const char *, int) { return std::realloc(memory, bytes); };
+  CHECK(CRYPTO_set_mem_functions(allocate, resize, free_memory) == 1);
+}
 
 void FreeTlsContext::operator()(SSL_CTX *context) const {
   SSL_CTX_free(context);

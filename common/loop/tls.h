@@ -16,6 +16,9 @@ namespace sluice::loop {
 
 constexpr size_t kTicketKeyBytes = 80; // name 16, AES-256 key 32, HMAC-SHA256 key 32
 
+// From then on what OpenSSL frees while it reads a private key is wiped. To be called before anything else of OpenSSL.
+void wipe_what_reading_keys_leaves();
+
 struct FreeTlsContext {
   void operator()(SSL_CTX *context) const;
 };

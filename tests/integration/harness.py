@@ -94,6 +94,21 @@ def descendants(pid):
     return sorted(child for child in found if running(child))
 
 
+def private_memory(pid):
+    """What the process has in memory of its own: heap, stack and the like, as bytes."""
+    memory = bytearray()
+    with open(f"/proc/{pid}/mem", "rb") as file:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            fields = line.split(None, 5)
+            name = fields[5] if len(fields) > 5 else ""
+            if not fields[1].startswith("rw-p") or name.startswith("/"):
+                continue
+            begin, end = (int(part, 16) for part in fields[0].split("-"))
+            file.seek(begin)
+            memory += file.read(end - begin)
+    return bytes(memory)
+
+
 def _socket_inodes(pid):
     inodes = set()
     try:

@@ -1,5 +1,6 @@
 """Pulled streams: instances that pull from other instances, what happens when those go and come back."""
 
+import base64
 import json
 import re
 import socket
@@ -7,7 +8,7 @@ import threading
 
 import clients
 import media
-from harness import TestCase, kill_quietly, wait_until
+from harness import TestCase, kill_quietly, private_memory, wait_until, wait_until_none
 from rtsp import Client, Source, expect, payload_number, rtp_sequence, rtp_ssrc, wait_until_published
 
 
@@ -183,6 +184,23 @@ class Sources(TestCase):
 
     def test_digest(self):
         self.check_authentication(["digest"])
+
+    def test_workers_hold_the_credentials_of_what_they_pull_only(self):
+        first = self.server({"authMethods": ["basic"], "paths": {"cam": {"readUser": "me", "readPass": "Zw3i-Worte"}}})
+        self.feed(first)
+        second = self.puller(first.url("cam").replace("//", "//me:Zw3i-Worte@"))
+        wait_until(lambda: self.ready(second), what="it is pulled")
+
+        def holders():
+            secrets = [b"Zw3i-Worte", base64.b64encode(b"me:Zw3i-Worte")]
+            memories = {slot: private_memory(pid) for slot, pid in second.workers().items()}
+            return [slot for slot, memory in memories.items() if any(secret in memory for secret in secrets)]
+
+        self.assertEqual(len(holders()), 1)
+        second.configuration["paths"] = {"another": {}}
+        second.path.write_text(json.dumps(second.configuration))
+        second.wait_for_log(r"\[rtsp source\] stopped")
+        self.assertEqual(wait_until_none(holders, 10), [])
 
     def test_redirects_are_followed(self):
         last = self.server()

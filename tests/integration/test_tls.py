@@ -1,5 +1,6 @@
 """RTSPS: who is served how, what clients see, certificates and tickets, and what strangers do at the port."""
 
+import base64
 import json
 import os
 import re
@@ -17,7 +18,8 @@ import media
 import rtsp
 import test_slow_readers
 from api import Api
-from harness import EXECUTABLE, Ports, TestCase, descendants, kill_quietly, wait_until, wait_until_none
+from harness import (EXECUTABLE, Ports, TestCase, descendants, kill_quietly, private_memory, wait_until,
+                     wait_until_none)
 from rtsp import Client, Source, expect, payload_number, wait_until_published
 from tls import TestCase as TlsTestCase
 from tls import TlsClient, context, make_certificate
@@ -286,6 +288,26 @@ class Files(TlsTestCase):
             publisher.close()
             reader.close()
         self.assertEqual(errors, [])
+
+    def test_no_key_stays_in_any_process_when_encryption_goes(self):
+        sluice = self.tls_server()
+        renewed = make_certificate("another")
+        for name, text in zip(("server.crt", "server.key"), renewed):
+            (sluice.folder / name).write_text(text)
+        sluice.wait_for_log("new connections get the certificate")
+        sluice.configuration["encryption"] = "no"
+        sluice.path.write_text(json.dumps(sluice.configuration))
+        sluice.wait_for_log(r"\[RTSPS\] listener is closing")
+        texts = [key.split("\n")[1:-2] for key in (sluice.key, renewed[1])]
+        keys = [base64.b64decode("".join(lines)).partition(b"\x04\x20")[2][:32] for lines in texts]  # RFC 5915
+        secrets = [*keys, *(key[::-1] for key in keys), *(line.encode() for lines in texts for line in lines[:1])]
+        self.assertTrue(all(len(secret) >= 32 for secret in secrets))
+
+        def left():
+            memories = {pid: private_memory(pid) for pid in [sluice.pid, *sluice.workers().values()]}
+            return [pid for pid, memory in memories.items() if any(secret in memory for secret in secrets)]
+
+        self.assertEqual(wait_until_none(left, 10), [])
 
     def test_files_that_do_not_fit_change_nothing_and_say_so(self):
         sluice = self.tls_server()
