@@ -256,9 +256,14 @@ Result<TlsClientContext> TlsClientContext::with_fingerprint(std::string_view fin
     digits.push_back(lower);
   }
   if (digits.size() != 64) return Error{"a fingerprint is 64 hexadecimal digits"};
-  TlsContextPointer context = make_context(TLS_client_method());
-  SSL_CTX_set_verify(context.get(), SSL_VERIFY_NONE, nullptr);
-  return TlsClientContext(std::move(context), std::move(digits));
+  static const TlsContextPointer kUnverified =
+      [] { // the fingerprint is compared by each session: one context serves all
+        TlsContextPointer context = make_context(TLS_client_method());
+        SSL_CTX_set_verify(context.get(), SSL_VERIFY_NONE, nullptr);
+        return context;
+      }();
+  SSL_CTX_up_ref(kUnverified.get());
+  return TlsClientContext(TlsContextPointer(kUnverified.get()), std::move(digits));
 }
 
 } // namespace sluice::loop
