@@ -9,53 +9,69 @@ import media
 
 HERE = Path(__file__).resolve().parent
 
-GSTREAMER_DEPAY = {
-    "h264": "rtph264depay ! h264parse",
-    "hevc": "rtph265depay ! h265parse",
-    "aac": "rtpmp4gdepay ! aacparse",
-    "opus": "rtpopusdepay ! opusparse",
+# codec → (its name in RTP, how GStreamer reads it). The size of VP9 is not known before a key frame, and FFmpeg's
+# payload header does not tell those from others.
+GSTREAMER_READS = {
+    "h264": ("H264", "rtph264depay ! h264parse"),
+    "hevc": ("H265", "rtph265depay ! h265parse"),
+    "vp8": ("VP8", "rtpvp8depay"),
+    "vp9": ("VP9", f"rtpvp9depay ! capssetter caps=video/x-vp9,width={media.WIDTH},height={media.HEIGHT}"),
+    "mjpeg": ("JPEG", "rtpjpegdepay"),
+    "aac": ("MPEG4-GENERIC", "rtpmp4gdepay ! aacparse"),
+    "opus": ("OPUS", "rtpopusdepay ! opusparse"),
+    "pcm_alaw": ("PCMA", "rtppcmadepay"),
+    "pcm_mulaw": ("PCMU", "rtppcmudepay"),
 }
+# What rtspclientsink sends AAC as: RFC 6416. FFmpeg: RFC 3640.
+GSTREAMER_LATM = ("MP4A-LATM", "rtpmp4adepay ! aacparse")
+
 GSTREAMER_PARSE = {"h264": "h264parse", "hevc": "h265parse", "aac": "aacparse", "opus": "opusparse"}
 
 # rtspclientsink waits for all streams before it begins: what comes of one meanwhile must fit.
 GSTREAMER_QUEUE = "queue max-size-time=0 max-size-buffers=0 max-size-bytes=50000000"
 
-# What rtspclientsink sends AAC as: RFC 6416. FFmpeg: RFC 3640.
-GSTREAMER_LATM = "rtpmp4adepay ! aacparse"
-
-
-def kind(codec):
-    return "video" if codec in media.SLICES else "audio"
+# Transports as tests name them → as the client does, where that is another name. By TLS: the URL begins with rtsps.
+FFMPEG_TRANSPORT = {"multicast": "udp_multicast", "tls": "tcp"}
+GSTREAMER_TRANSPORT = {"multicast": "udp-mcast", "tls": "tcp"}
 
 
 def ffmpeg_publisher(fixture, url, transport):
     return ["ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "warning", "-re", "-i", media.fixture(fixture),
-            "-c", "copy", "-f", "rtsp", "-rtsp_transport", transport, "-pkt_size", "1400", url]
+            "-map", "0", "-c", "copy", "-strict", "experimental",  # its VP9 in RTP follows a draft
+            "-f", "rtsp", "-rtsp_transport", FFMPEG_TRANSPORT.get(transport, transport), "-pkt_size", "1400", url]
 
 
 def gstreamer_publisher(fixture, url, transport):
-    pipeline = f"rtspclientsink name=sink location={url} protocols={transport} " \
-               f"filesrc location={media.fixture(fixture)} ! matroskademux name=file"
+    pipeline = f"rtspclientsink name=sink location={url} protocols={GSTREAMER_TRANSPORT.get(transport, transport)} " \
+               f"tls-validation-flags=0 filesrc location={media.fixture(fixture)} ! matroskademux name=file"
+    pads = {"video": 0, "audio": 0}
     for codec in media.codecs(fixture):
-        pipeline += f" file.{kind(codec)}_0 ! {GSTREAMER_QUEUE} ! {GSTREAMER_PARSE[codec]} ! identity sync=true ! sink."
+        kind = media.kind(codec)
+        parse = f"{GSTREAMER_PARSE[codec]} ! " if codec in GSTREAMER_PARSE else ""
+        pipeline += f" file.{kind}_{pads[kind]} ! {GSTREAMER_QUEUE} ! {parse}identity sync=true ! sink."
+        pads[kind] += 1
     return ["gst-launch-1.0", "-q", *pipeline.split()]
 
 
 # FFmpeg has no time for the first frame of a stream with B-frames if it came in the midst of one; Matroska wants one.
 FFMPEG_TIMES = ["-bsf:v", r"setts=pts=if(eq(PTS\,NOPTS)\,DTS\,PTS)"]
 
+# What has come is in the file, also when FFmpeg is killed.
+FFMPEG_AT_ONCE = ["-cluster_time_limit", "200", "-flush_packets", "1"]
+
 
 def ffmpeg_reader(fixture, publisher, url, transport, output):
-    return ["ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "warning", "-rtsp_transport", transport,
-            "-buffer_size", "2000000", "-i", url, "-map", "0", "-c", "copy", *FFMPEG_TIMES, "-f", "matroska", "-y", output]
+    return ["ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "warning",
+            "-rtsp_transport", FFMPEG_TRANSPORT.get(transport, transport), "-buffer_size", "2000000", "-i", url,
+            "-map", "0", "-c", "copy", "-copyinkf", *FFMPEG_TIMES, "-f", "matroska", *FFMPEG_AT_ONCE, "-y", output]
 
 
 def gstreamer_reader(fixture, publisher, url, transport, output):
     chains = []
     for codec in media.codecs(fixture):
-        depay = GSTREAMER_LATM if (publisher, codec) == ("gstreamer", "aac") else GSTREAMER_DEPAY[codec]
-        chains.append(f"{kind(codec)}={depay}")
-    return [HERE / "gstreamer_reader.py", url, transport, output, *chains]
+        encoding, chain = GSTREAMER_LATM if (publisher, codec) == ("gstreamer", "aac") else GSTREAMER_READS[codec]
+        chains.append(f"{encoding}={chain}")
+    return [HERE / "gstreamer_reader.py", url, GSTREAMER_TRANSPORT.get(transport, transport), output, *chains]
 
 
 def vlc_reader(fixture, publisher, url, transport, output):
@@ -70,13 +86,22 @@ def vlc_reader(fixture, publisher, url, transport, output):
         as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"]
     return ["env", f"HOME={home}", f"XDG_RUNTIME_DIR={home}", *as_nobody, "vlc", "--intf", "dummy", "--no-one-instance",
             "--no-media-library", "--quiet", *(["--rtsp-tcp"] if transport == "tcp" else []),
-            url, "--sout", f"#std{{access=file,mux=ts,dst={output}}}", "--play-and-exit", "vlc://quit"]
+            url + ("?vlcmulticast" if transport == "multicast" else ""), "--sout", f"#std{{access=file,mux=ts,dst={output}}}", "--play-and-exit", "vlc://quit"]
 
 
+# VLC publishes nothing: its `--sout '#rtp{sdp=rtsp://…}'` makes it a server that others read from.
 PUBLISHERS = {"ffmpeg": ffmpeg_publisher, "gstreamer": gstreamer_publisher}
+PUBLISH_BY = ("tcp", "udp", "tls")
 READERS = {"ffmpeg": ffmpeg_reader, "gstreamer": gstreamer_reader, "vlc": vlc_reader}
+READ_BY = {
+    "ffmpeg": ("tcp", "udp", "multicast", "tls"),
+    "gstreamer": ("tcp", "udp", "multicast", "tls"),
+    "vlc": ("tcp", "udp", "multicast"),  # live555 speaks no TLS
+}
+VLC_READS = {"h264", "hevc", "aac", "opus"}  # what it can put into MPEG-TS
 
 
-def readers():
-    """VLC only where it can read RTSP: Debian 12 builds it without live555."""
-    return [name for name in READERS if name != "vlc" or glob.glob("/usr/lib/*/vlc/plugins/access/liblive555_plugin.so")]
+def readers(fixture):
+    """Who can read the fixture. VLC only where it can read RTSP: Debian 12 builds it without live555."""
+    vlc = glob.glob("/usr/lib/*/vlc/plugins/access/liblive555_plugin.so") and VLC_READS.issuperset(media.codecs(fixture))
+    return [name for name in READERS if name != "vlc" or vlc]

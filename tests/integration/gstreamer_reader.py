@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""gstreamer_reader.py URL PROTOCOLS OUTPUT MEDIA=CHAIN...: GStreamer reads a stream into a Matroska file, as
+"""gstreamer_reader.py URL PROTOCOLS OUTPUT ENCODING=CHAIN...: GStreamer reads a stream into a Matroska file, as
 
-    gst-launch-1.0 -e rtspsrc location=URL ! application/x-rtp,media=MEDIA ! CHAIN ! matroskamux ! filesink
+    gst-launch-1.0 -e rtspsrc location=URL ! application/x-rtp,encoding-name=ENCODING ! CHAIN ! matroskamux ! filesink
 
-would, for several media at once. gst-launch itself links the pads of a source that come at the same moment, in two
+would, for several tracks at once. gst-launch itself links the pads of a source that come at the same moment, in two
 threads, wrongly now and then; here one lock is held. Ends at the end of the stream, on an error, or on SIGINT."""
 
 import signal
@@ -18,11 +18,13 @@ from gi.repository import GLib, Gst  # noqa: E402
 # matroskamux waits for all streams before it begins: what comes of one meanwhile must fit.
 QUEUE = "queue max-size-time=0 max-size-buffers=0 max-size-bytes=50000000"
 
+STATIC = {26: "JPEG"}  # payload types whose name GStreamer doesn't tell, unless the description does (RFC 3551)
 
-def main(url, protocols, output, *media):
+
+def main(url, protocols, output, *tracks):
     Gst.init(None)
-    chains = dict(argument.split("=", 1) for argument in media)
-    tails = " ".join(f"identity name={kind} ! {chain} ! {QUEUE} ! file." for kind, chain in chains.items())
+    chains = dict(argument.split("=", 1) for argument in tracks)
+    tails = " ".join(f"identity name={encoding} ! {chain} ! {QUEUE} ! file." for encoding, chain in chains.items())
     pipeline = Gst.parse_launch(
         f"rtspsrc name=source location={url} protocols={protocols} latency=500 udp-buffer-size=2000000 tls-validation-flags=0 "
         f"matroskamux name=file streamable=true ! filesink buffer-mode=unbuffered location={output} {tails}"
@@ -30,11 +32,13 @@ def main(url, protocols, output, *media):
     loop, lock, status = GLib.MainLoop(), threading.Lock(), []
 
     def on_pad(_, pad):
-        kind = pad.get_current_caps().get_structure(0).get_string("media")
+        track = pad.get_current_caps().get_structure(0)
+        encoding = track.get_string("encoding-name") or STATIC.get(track.get_int("payload").value)
         with lock:
-            sink = pipeline.get_by_name(kind).get_static_pad("sink") if kind in chains else None
-            if sink and not sink.is_linked() and pad.link(sink) != Gst.PadLinkReturn.OK:
-                print(f"the pad of {kind} can't be linked", file=sys.stderr)
+            sink = pipeline.get_by_name(encoding).get_static_pad("sink") if encoding in chains else None
+            if not sink or sink.is_linked() or pad.link(sink) != Gst.PadLinkReturn.OK:
+                print("can't be linked:", track.to_string(), file=sys.stderr)
+                status.append(1)
                 loop.quit()
 
     def on_message(_, message):

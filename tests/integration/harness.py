@@ -133,11 +133,11 @@ def _connections(pid="self"):
                 yield int(fields[1].rpartition(":")[2], 16), int(fields[2].rpartition(":")[2], 16), int(fields[9])
 
 
-def unread_bytes(ports):
-    """Received over TCP or UDP at these local ports, and not taken by whoever listens there."""
+def unread_bytes(ports, pid="self"):
+    """Received over TCP or UDP at these local ports, where this process is, and not taken by whoever listens there."""
     unread = 0
     for family in ("tcp", "tcp6", "udp", "udp6"):
-        for line in Path(f"/proc/net/{family}").read_text().split("\n")[1:]:
+        for line in Path(f"/proc/{pid}/net/{family}").read_text().split("\n")[1:]:
             fields = line.split()
             if len(fields) > 9 and int(fields[1].rpartition(":")[2], 16) in ports and fields[3] != "0A":  # no listeners
                 unread += int(fields[4].partition(":")[2], 16)
@@ -237,6 +237,9 @@ class Server:
 
     def url(self, path):
         return f"rtsp://{self.host}:{self.rtsp_port}/{path}"
+
+    def secure_url(self, path):
+        return f"rtsps://{self.host}:{self.rtsps_port}/{path}"
 
     def api(self):
         return Api(self.api_port)  # if the configuration turns it on

@@ -2,9 +2,11 @@
 
 Frames are compared in one form: access units of slices only, with start codes, for H264 and H265 (parameter sets,
 delimiters and SEI may be repeated or left out on the way, and containers add their own); raw frames without ADTS
-for AAC; packets as they are for Opus."""
+for AAC; packets as they are for Opus, VP8 and VP9. RTP has no JPEG headers, whoever reads makes some (RFC 2435), so of
+MJPEG the decoded pictures are compared. G711 has no frames at all: the samples are."""
 
 import fcntl
+import functools
 import os
 import subprocess
 from pathlib import Path
@@ -13,19 +15,31 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "build" / "media"
 SECONDS = 25  # to compare 10 s, also where a busy machine starts the readers late
 
-PICTURE = ["-f", "lavfi", "-i", f"testsrc2=size=320x240:rate=30:duration={SECONDS}"]
+WIDTH, HEIGHT = 320, 240
+
+PICTURE = ["-f", "lavfi", "-i", f"testsrc2=size={WIDTH}x{HEIGHT}:rate=30:duration={SECONDS}"]
 TONE = ["-f", "lavfi", "-i", f"sine=frequency=440:sample_rate=48000:duration={SECONDS},volume=0.5"]
 X264 = ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-g", "30", "-keyint_min", "30", "-sc_threshold", "0"]
 X265 = ["-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-x265-params", "keyint=30:min-keyint=30:scenecut=0:log-level=error"]
 AAC = ["-c:a", "aac", "-b:a", "96k", "-ac", "2"]
 OPUS = ["-c:a", "libopus", "-b:a", "64k", "-ac", "2"]
+VPX = ["-deadline", "realtime", "-cpu-used", "8", "-b:v", "500k", "-g", "30", "-keyint_min", "30"]
+# What RTP can carry: the tables of the standard and full range (RFC 2435).
+MJPEG = ["mjpeg", "-huffman", "default", "-pix_fmt:v:1", "yuvj420p", "-q:v:1", "5", "-force_duplicated_matrix:v:1", "1"]
+# Noise: any piece of it tells where it belongs. 20 ms in a packet.
+G711 = ["-f", "lavfi", "-i", f"anoisesrc=sample_rate=8000:seed=7:amplitude=0.3:duration={SECONDS},asetnsamples=n=160"]
 
-# name → arguments of FFmpeg, (video, audio)
+# name → arguments of FFmpeg, codecs of the tracks
 FIXTURES = {
     "h264_b_aac": ([*PICTURE, *TONE, *X264, "-bf", "2", *AAC], ("h264", "aac")),
     "h264_aac": ([*PICTURE, *TONE, *X264, "-bf", "0", *AAC], ("h264", "aac")),
     "h265_aac": ([*PICTURE, *TONE, *X265, *AAC], ("hevc", "aac")),
     "h264_opus": ([*PICTURE, *TONE, *X264, "-bf", "0", *OPUS], ("h264", "opus")),
+    "vp8_pcma": ([*PICTURE, *G711, "-c:v", "libvpx", *VPX, "-c:a", "pcm_alaw"], ("vp8", "pcm_alaw")),
+    "vp9_mjpeg_pcmu": (
+        [*PICTURE, *G711, "-map", "0", "-map", "0", "-map", "1", "-c:v:0", "libvpx-vp9", *VPX, "-c:v:1", *MJPEG, "-c:a", "pcm_mulaw"],
+        ("vp9", "mjpeg", "pcm_mulaw"),
+    ),
     # 8 s from key frame to key frame.
     "long_gop": (
         [*PICTURE, *TONE, *X264[:-6], "-g", "240", "-keyint_min", "240", "-sc_threshold", "0", "-bf", "2", *AAC],
@@ -49,19 +63,27 @@ FIXTURES = {
 
 SLICES = {"h264": "1-5", "hevc": "0-31"}
 FORM = {
-    "h264": ["-bsf", f"h264_mp4toannexb,filter_units=pass_types={SLICES['h264']}"],
-    "hevc": ["-bsf", f"hevc_mp4toannexb,filter_units=pass_types={SLICES['hevc']}"],
-    "aac": ["-bsf", "aac_adtstoasc"],
-    "opus": [],
+    "h264": ["-c", "copy", "-bsf", f"h264_mp4toannexb,filter_units=pass_types={SLICES['h264']}"],
+    "hevc": ["-c", "copy", "-bsf", f"hevc_mp4toannexb,filter_units=pass_types={SLICES['hevc']}"],
+    "vp8": ["-c", "copy"],
+    "vp9": ["-c", "copy"],
+    "mjpeg": ["-c", "rawvideo", "-fps_mode", "passthrough"],
+    "aac": ["-c", "copy", "-bsf", "aac_adtstoasc"],
+    "opus": ["-c", "copy"],
 }
+SAMPLES = {"pcm_alaw": "alaw", "pcm_mulaw": "mulaw"}  # of one byte each
 
 
-def ffmpeg(*arguments, seconds=120):
+def kind(codec):
+    return "audio" if codec in ("aac", "opus", *SAMPLES) else "video"
+
+
+def ffmpeg(*arguments, seconds=120, text=True):
     command = ["ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
+    done = subprocess.run(command, capture_output=True, timeout=seconds, check=False)
     if done.returncode != 0:
-        raise AssertionError(f"{' '.join(command)}: {done.stderr}")
-    return done.stdout
+        raise AssertionError(f"{' '.join(command)}: {done.stderr.decode(errors='replace')}")
+    return done.stdout.decode() if text else done.stdout
 
 
 def fixture(name):
@@ -88,17 +110,37 @@ def make_all():
             make(name)
 
 
+def _streams(path):
+    """The codec of each stream, as FFmpeg numbers them."""
+    command = ["ffprobe", "-v", "error", "-show_entries", "stream=codec_name", "-of", "csv=p=0", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    if done.returncode != 0:
+        raise AssertionError(f"{' '.join(command)}: {done.stderr}")
+    return [line.strip(",") for line in done.stdout.split()]
+
+
+def _only_stream(path, codec):
+    streams = _streams(path)
+    found = [index for index, name in enumerate(streams) if name == codec]
+    if len(found) != 1:
+        raise AssertionError(f"{path} should have one stream of {codec}, but has {streams}")
+    return ["-map", f"0:{found[0]}"]
+
+
 def frames(path, codec):
     """The MD5 of each frame of the file's only stream of this codec, in decoding order, as framemd5 tells them."""
-    kind = "v" if codec in SLICES else "a"
-    text = ffmpeg("-i", path, "-map", f"0:{kind}:0", "-c", "copy", *FORM[codec], "-f", "framemd5", "-")
+    text = ffmpeg("-i", path, *_only_stream(path, codec), *FORM[codec], "-f", "framemd5", "-")
     return [line.split(",")[5].strip() for line in text.split("\n") if line and not line.startswith("#")]
+
+
+def samples(path, codec):
+    """The bytes of the file's only stream of this codec."""
+    return ffmpeg("-i", path, *_only_stream(path, codec), "-c", "copy", "-f", SAMPLES[codec], "-", text=False)
 
 
 def frame_times(path, codec):
     """(MD5 as of frames(), seconds of its presentation)."""
-    kind = "v" if codec in SLICES else "a"
-    text = ffmpeg("-i", path, "-map", f"0:{kind}:0", "-c", "copy", "-copyts", *FORM[codec], "-f", "framemd5", "-")
+    text = ffmpeg("-i", path, *_only_stream(path, codec), "-copyts", *FORM[codec], "-f", "framemd5", "-")
     base = next(line for line in text.split("\n") if line.startswith("#tb 0:")).partition(":")[2].split("/")
     lines = [line.split(",") for line in text.split("\n") if line and not line.startswith("#")]
     return [(line[5].strip(), int(line[2]) * int(base[0]) / int(base[1])) for line in lines]
@@ -126,20 +168,48 @@ def compare(source, read, at_least):
             while first + run < len(read) and start + run < len(source) and read[first + run] == source[start + run]:
                 run += 1
             best = max(best, (run, first, start))
+    return _verdict("frames", len(read), best, at_least)
+
+
+def _verdict(what, count, best, at_least):
     run, first, start = best
-    if run >= at_least and first + run >= len(read) - 1:
+    if run >= at_least and first + run >= count - 1:
         return None
-    return f"of {len(read)} frames, {run} from {first} on equal the source's from {start} on; wanted are {at_least}, up to the end"
+    return f"of {count} {what}, {run} from {first} on equal the source's from {start} on; wanted are {at_least}, up to the end"
+
+
+PIECE = 160  # samples
+
+
+def compare_samples(source, read, at_least):
+    """As compare(), of bytes whose every piece occurs once."""
+    best = (0, 0, 0)
+    for first in range(0, min(WARM_UP * PIECE, len(read)), PIECE):
+        start = source.find(read[first : first + PIECE])
+        if start >= 0:
+            common = os.path.commonprefix([read[first:], source[start:]])
+            best = max(best, (len(common), first, start))
+            if first + len(common) >= len(read) - 1:
+                break
+    return _verdict("samples", len(read), best, at_least)
+
+
+@functools.cache
+def _source(name, codec):
+    return samples(fixture(name), codec) if codec in SAMPLES else frames(fixture(name), codec)
 
 
 def check(name, read_path, at_least_s=10):
     """Complaints about each stream of the fixture, compared with the file that a reader wrote."""
     complaints = []
     for codec in codecs(name):
-        source = frames(fixture(name), codec)
+        source = _source(name, codec)
         duration = 17 if name == "large_gop" else SECONDS
         at_least = int(len(source) * at_least_s / duration)
-        complaint = compare(source, frames(read_path, codec), at_least)
+        if codec in SAMPLES:
+            complaint = compare_samples(source, samples(read_path, codec), at_least)
+        else:
+            complaint = compare(source, frames(read_path, codec), at_least)
         if complaint:
             complaints.append(f"{codec}: {complaint}")
     return complaints

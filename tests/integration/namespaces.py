@@ -9,6 +9,7 @@ import socket
 import struct
 import subprocess
 import threading
+from pathlib import Path
 
 from harness import wait_until
 
@@ -43,6 +44,9 @@ class Network:
         for name, link in ((server, "s0"), (clients, "c0")) if cables else ():
             _ip("-n", name, "route", "add", "224.0.0.0/4", "dev", link)
         self._enter(clients)
+        # Since Linux 6.6 a socket with SO_REUSEPORT, as GStreamer's are, may get what another one's group is sent, when
+        # both have the same port and no third one hinders this shortcut.
+        Path("/proc/sys/net/ipv4/udp_early_demux").write_text("0")
 
     @staticmethod
     def _enter(name):

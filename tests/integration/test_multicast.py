@@ -1,17 +1,13 @@
 """Readers by UDP multicast, in a network of their own: what is on the wire, and who gets it."""
 
 import re
-import signal
 import socket
 import struct
 import time
 
-import clients
-import media
 from harness import TestCase, kill_quietly, wait_until
 from namespaces import Network, Wire
 from rtsp import Client, Source, expect, payload_number, rtcp_packets, rtp_sequence, wait_until_published
-from test_matrix import finish
 
 MULTICAST = "RTP/AVP;multicast"
 REPORT_INTERVAL_S = 5
@@ -342,34 +338,3 @@ class KeepAlive(MulticastTestCase):
         again = self.client()
         again.session = session
         expect(again.request("GET_PARAMETER", "cam"), 200)
-
-
-class RealClients(MulticastTestCase):
-    long = True
-    time_limit_s = 200
-
-    def test_ffmpeg_and_gstreamer_read_what_was_published(self):
-        fixture = "h264_aac"
-        self.network()
-        output = self.sluice.folder
-        publisher = self.start(clients.ffmpeg_publisher(fixture, self.sluice.url("cam"), "tcp"))
-        wait_until_published(self.sluice, "cam")
-        readings = []
-        for name, transport in (("ffmpeg", "udp_multicast"), ("gstreamer", "udp-mcast")):
-            command = clients.READERS[name](fixture, "ffmpeg", self.sluice.url("cam"), transport, output / f"{name}.out")
-            log = (output / f"{name}.log").open("wb")
-            self.addCleanup(log.close)
-            readings.append(Reading(name, self.start(command, stdout=log, stderr=log), output / f"{name}.out", output / f"{name}.log"))
-        wait_until(lambda: len(re.findall(r"is reading from path 'cam', 2 tracks with UDP-multicast", self.sluice.log())) == 2, what="two readers")
-        self.assertEqual(publisher.wait(media.SECONDS + 20), 0)
-        finish(readings)
-        complaints = {reading.name: [*found, reading.log()] for reading in readings if (found := media.check(fixture, reading.output))}
-        self.assertEqual(complaints, {})
-
-
-class Reading:
-    def __init__(self, name, process, output, log_path):
-        self.name, self.process, self.output, self.log_path = name, process, output, log_path
-
-    def log(self):
-        return self.log_path.read_text(errors="replace")[-3000:]

@@ -13,48 +13,13 @@ import threading
 import time
 from pathlib import Path
 
-import clients
-import media
 import rtsp
 import test_slow_readers
 from api import Api
-from harness import (EXECUTABLE, Ports, TestCase, descendants, kill_quietly, private_memory, wait_until,
-                     wait_until_none)
-from rtsp import Client, Source, expect, payload_number, wait_until_published
+from harness import EXECUTABLE, Ports, TestCase, private_memory, wait_until
+from rtsp import Client, Source, expect, payload_number
 from tls import TestCase as TlsTestCase
 from tls import TlsClient, context, make_certificate
-
-SECONDS = 10  # of media to be equal, at least
-
-
-class RealClients(TlsTestCase):
-    long = True
-
-    def test_what_ffmpeg_publishes_over_tls_is_read_over_tls_and_otherwise(self):
-        sluice, fixture = self.tls_server(), "h264_aac"
-        log = (sluice.folder / "publisher.log").open("wb")
-        self.addCleanup(log.close)
-        secure = f"rtsps://127.0.0.1:{sluice.rtsps_port}/cam"
-        publisher = self.start(clients.ffmpeg_publisher(fixture, secure, "tcp"), stdout=log, stderr=log)
-        wait_until_published(sluice, "cam")
-        readings = {}
-        for name, reader, url, transport in (
-            ("ffmpeg, TLS", clients.ffmpeg_reader, secure, "tcp"),
-            ("gstreamer, TLS", clients.gstreamer_reader, secure, "tcp"),
-            ("ffmpeg, UDP", clients.ffmpeg_reader, sluice.url("cam"), "udp"),
-        ):
-            output = sluice.folder / f"{len(readings)}.mkv"
-            readings[name] = output, self.start(reader(fixture, "ffmpeg", url, transport, output), stdout=log, stderr=log)
-        self.assertEqual(publisher.wait(media.SECONDS + 15), 0)
-        for number in (None, signal.SIGINT, signal.SIGKILL):
-            left = [process.pid for _, process in readings.values() if process.poll() is None]
-            for pid in {pid for reader in left if number for pid in [reader, *descendants(reader)]}:
-                kill_quietly(pid, number)
-            wait_until_none(lambda: [name for name, (_, process) in readings.items() if process.poll() is None], 5)
-        complaints = {name: found for name, (output, _) in readings.items() if (found := media.check(fixture, output, SECONDS))}
-        self.assertEqual(complaints, {}, (sluice.folder / "publisher.log").read_text(errors="replace")[-3000:])
-        self.assertRegex(sluice.log(), r"\[RTSPS\] \[session \d+\] is publishing to path 'cam', 2 tracks with TCP")
-        self.assertEqual(len(re.findall(r"\[RTSPS\] \[session \d+\] is reading from path 'cam', 2 tracks with TCP", sluice.log())), 2)
 
 
 class Service(TlsTestCase):
