@@ -16,7 +16,7 @@ from pathlib import Path
 import rtsp
 import test_slow_readers
 from api import Api
-from harness import EXECUTABLE, Ports, TestCase, private_memory, wait_until
+from harness import EXECUTABLE, Ports, TestCase, private_memory, wait_until, wait_until_none
 from rtsp import Client, Source, expect, payload_number
 from tls import TestCase as TlsTestCase
 from tls import TlsClient, context, make_certificate
