@@ -7,8 +7,10 @@ MJPEG the decoded pictures are compared. G711 has no frames at all: the samples 
 
 import fcntl
 import functools
+import json
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,6 +72,8 @@ FORM = {
     "mjpeg": ["-c", "rawvideo", "-fps_mode", "passthrough"],
     "aac": ["-c", "copy", "-bsf", "aac_adtstoasc"],
     "opus": ["-c", "copy"],
+    "pcm_alaw": ["-c", "copy"],
+    "pcm_mulaw": ["-c", "copy"],
 }
 SAMPLES = {"pcm_alaw": "alaw", "pcm_mulaw": "mulaw"}  # of one byte each
 
@@ -78,12 +82,12 @@ def kind(codec):
     return "audio" if codec in ("aac", "opus", *SAMPLES) else "video"
 
 
-def ffmpeg(*arguments, seconds=120, text=True):
+def ffmpeg(*arguments, seconds=120):
     command = ["ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, timeout=seconds, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
     if done.returncode != 0:
-        raise AssertionError(f"{' '.join(command)}: {done.stderr.decode(errors='replace')}")
-    return done.stdout.decode() if text else done.stdout
+        raise AssertionError(f"{' '.join(command)}: {done.stderr}")
+    return done.stdout
 
 
 def fixture(name):
@@ -110,46 +114,53 @@ def make_all():
             make(name)
 
 
-def _streams(path):
-    """The codec of each stream, as FFmpeg numbers them."""
-    command = ["ffprobe", "-v", "error", "-show_entries", "stream=codec_name", "-of", "csv=p=0", str(path)]
+def _options(path, codecs):
+    """For each codec those that choose the file's only stream of it, in the form that is compared."""
+    command = ["ffprobe", "-v", "error", "-show_entries", "stream=codec_name", "-of", "json", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     if done.returncode != 0:
         raise AssertionError(f"{' '.join(command)}: {done.stderr}")
-    return [line.strip(",") for line in done.stdout.split()]
+    streams = [stream["codec_name"] for stream in json.loads(done.stdout)["streams"]]
+    for codec in codecs:
+        if streams.count(codec) != 1:
+            raise AssertionError(f"{path} should have one stream of {codec}, but has {streams}")
+    return [["-map", f"0:{streams.index(codec)}", *FORM[codec]] for codec in codecs]
 
 
-def _only_stream(path, codec):
-    streams = _streams(path)
-    found = [index for index, name in enumerate(streams) if name == codec]
-    if len(found) != 1:
-        raise AssertionError(f"{path} should have one stream of {codec}, but has {streams}")
-    return ["-map", f"0:{found[0]}"]
+def _framemd5_lines(text):
+    return [line.split(",") for line in text.split("\n") if line and not line.startswith("#")]
+
+
+def contents(path, codecs):
+    """For each codec what the file's only stream of it holds: of G711 the bytes, else the MD5 of each frame, in decoding
+    order, as framemd5 tells them."""
+    with tempfile.TemporaryDirectory() as folder:
+        outputs = [Path(folder, codec) for codec in codecs]
+        options = []
+        for codec, chosen, output in zip(codecs, _options(path, codecs), outputs):
+            options += [*chosen, "-f", SAMPLES.get(codec, "framemd5"), output]
+        ffmpeg("-i", path, *options)
+        return [
+            output.read_bytes() if codec in SAMPLES else [line[5].strip() for line in _framemd5_lines(output.read_text())]
+            for codec, output in zip(codecs, outputs)
+        ]
 
 
 def frames(path, codec):
-    """The MD5 of each frame of the file's only stream of this codec, in decoding order, as framemd5 tells them."""
-    text = ffmpeg("-i", path, *_only_stream(path, codec), *FORM[codec], "-f", "framemd5", "-")
-    return [line.split(",")[5].strip() for line in text.split("\n") if line and not line.startswith("#")]
-
-
-def samples(path, codec):
-    """The bytes of the file's only stream of this codec."""
-    return ffmpeg("-i", path, *_only_stream(path, codec), "-c", "copy", "-f", SAMPLES[codec], "-", text=False)
+    return contents(path, [codec])[0]
 
 
 def frame_times(path, codec):
     """(MD5 as of frames(), seconds of its presentation)."""
-    text = ffmpeg("-i", path, *_only_stream(path, codec), "-copyts", *FORM[codec], "-f", "framemd5", "-")
+    text = ffmpeg("-i", path, "-copyts", *_options(path, [codec])[0], "-f", "framemd5", "-")
     base = next(line for line in text.split("\n") if line.startswith("#tb 0:")).partition(":")[2].split("/")
-    lines = [line.split(",") for line in text.split("\n") if line and not line.startswith("#")]
-    return [(line[5].strip(), int(line[2]) * int(base[0]) / int(base[1])) for line in lines]
+    return [(line[5].strip(), int(line[2]) * int(base[0]) / int(base[1])) for line in _framemd5_lines(text)]
 
 
 def decoded(name):
     """The MD5 of each picture of a fixture, decoded."""
     text = ffmpeg("-i", fixture(name), "-map", "0:v", "-fps_mode", "passthrough", "-f", "framemd5", "-")
-    return [line.split(",")[5].strip() for line in text.split("\n") if line and not line.startswith("#")]
+    return [line[5].strip() for line in _framemd5_lines(text)]
 
 
 WARM_UP = 30  # frames in which a reader may still drop some: GStreamer drops most of its first AAC packet
@@ -195,21 +206,17 @@ def compare_samples(source, read, at_least):
 
 
 @functools.cache
-def _source(name, codec):
-    return samples(fixture(name), codec) if codec in SAMPLES else frames(fixture(name), codec)
+def _source(name):
+    return contents(fixture(name), codecs(name))
 
 
 def check(name, read_path, at_least_s=10):
     """Complaints about each stream of the fixture, compared with the file that a reader wrote."""
+    duration = 17 if name == "large_gop" else SECONDS
     complaints = []
-    for codec in codecs(name):
-        source = _source(name, codec)
-        duration = 17 if name == "large_gop" else SECONDS
-        at_least = int(len(source) * at_least_s / duration)
-        if codec in SAMPLES:
-            complaint = compare_samples(source, samples(read_path, codec), at_least)
-        else:
-            complaint = compare(source, frames(read_path, codec), at_least)
+    for codec, source, read in zip(codecs(name), _source(name), contents(read_path, codecs(name))):
+        comparison = compare_samples if codec in SAMPLES else compare
+        complaint = comparison(source, read, int(len(source) * at_least_s / duration))
         if complaint:
             complaints.append(f"{codec}: {complaint}")
     return complaints

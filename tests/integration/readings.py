@@ -12,7 +12,7 @@ class Reading:
 
     def __init__(self, test, server, publisher, fixture, client, transport, path):
         self.test, self.server, self.fixture, self.transport = test, server, fixture, transport
-        self.name = f"{client} reads {path} by {transport}"
+        self.client, self.name = client, f"{client} reads {path} by {transport}"
         self.output = server.folder / f"{client}-{path}-{transport}.out"
         self.log_path = self.output.with_suffix(".log")
         url = server.secure_url(path) if transport == "tls" else server.url(path)
@@ -52,13 +52,13 @@ class Reading:
 
 
 def finish(readings):
-    """After the end of the stream: some end by themselves. Those that read by UDP do not all learn of it: GStreamer then
-    ends on SIGINT; FFmpeg, which waits for packets, would lose what it has not written, had it not written all at once."""
-    for number, seconds in ((None, 2), (signal.SIGINT, 3), (signal.SIGKILL, 5)):
-        left = [reading.process.pid for reading in readings if reading.process.poll() is None]
-        for pid in {pid for reader in left if number for pid in [reader, *descendants(reader)]}:
-            kill_quietly(pid, number)
+    """After the end of the stream: some end by themselves; of those that read by UDP not all learn of it. FFmpeg then waits
+    for packets and would lose what it has not written, had it not written all at once: it is killed."""
+    for seconds in (2, 5, 5):
         wait_until_none(lambda: [reading for reading in readings if reading.process.poll() is None], seconds)
+        for reading in readings:
+            for pid in [reading.process.pid, *descendants(reading.process.pid)] if reading.process.poll() is None else ():
+                kill_quietly(pid, signal.SIGKILL if seconds == 5 or reading.client == "ffmpeg" else signal.SIGINT)
 
 
 def complaints(readings, at_least_s):
