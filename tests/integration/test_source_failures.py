@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 from harness import TestCase, descendants, title, wait_until
+from pulling import Feed
 from rtsp import Client, expect, wait_until_published
-from test_sources import Feed
 
 SOURCES, CYCLES = 50, 5
 KIB_PER_ATTEMPT = 4  # a source takes a dozen; the unrest of the heap is below 2

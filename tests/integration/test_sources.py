@@ -4,108 +4,33 @@ import base64
 import json
 import re
 import socket
-import threading
 
-import clients
 import media
-from harness import TestCase, kill_quietly, private_memory, wait_until, wait_until_none
-from rtsp import Client, Source, expect, payload_number, rtp_sequence, rtp_ssrc, wait_until_published
+from harness import kill_quietly, private_memory, wait_until, wait_until_none
+from pulling import PullTestCase
+from rtsp import Client, expect, payload_number, rtp_sequence, rtp_ssrc, wait_until_published
+from upstream import Upstream
 
 
-class Feed(threading.Thread):
-    """Publishes numbered pictures, fifty a second, until it is stopped."""
-
-    def __init__(self, server, path, tracks=1):
-        super().__init__(daemon=True)
-        self.client = Client(server).publish(path, tracks)
-        self.source, self.stopping = Source(), threading.Event()
-        self.start()
-
-    def run(self):
-        while not self.stopping.wait(0.02):
-            self.client.send_frame(0, self.source.next())
-
-    def stop(self):
-        self.stopping.set()
-        self.join(5)
-        self.client.close()
-
-
-class SendsElsewhere(threading.Thread):
-    """A server that takes one client until PLAY and then sends it to another place."""
-
-    SDP = "v=0\r\ns=-\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:trackID=0\r\n"
-
-    def __init__(self, location):
-        super().__init__(daemon=True)
-        self.location, self.listener = location, socket.create_server(("127.0.0.1", 0))
-        self.url = f"rtsp://127.0.0.1:{self.listener.getsockname()[1]}/cam"
-        self.start()
-
-    def run(self):
-        with self.listener.accept()[0] as connection, connection.makefile("rb") as requests:
-            method = ""
-            while method != "PLAY":
-                lines = [line.decode().strip() for line in iter(requests.readline, b"\r\n")]
-                method, sequence = lines[0].split()[0], next(line for line in lines if line.startswith("CSeq"))
-                body = self.SDP if method == "DESCRIBE" else ""
-                connection.sendall(
-                    f"RTSP/1.0 200 OK\r\n{sequence}\r\nSession: 1\r\nTransport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n"
-                    f"Content-Length: {len(body)}\r\n\r\n{body}".encode()
-                )
-            connection.sendall(f"REDIRECT {self.url} RTSP/1.0\r\nCSeq: 1\r\nLocation: {self.location}\r\n\r\n".encode())
-            requests.read()
-
-
-class Sources(TestCase):
+class Sources(PullTestCase):
     time_limit_s = 100
-
-    def puller(self, *upstreams, path="cam", configuration=None, **parameters):
-        paths = {}
-        for i, upstream in enumerate(upstreams):
-            url = upstream if isinstance(upstream, str) else upstream.url(path)
-            paths[path if i == 0 else f"{path}{i}"] = {"source": url, **parameters}
-        return self.server({"paths": paths, "api": True, **(configuration or {})})
-
-    def feed(self, server, path="cam", tracks=1):
-        feed = Feed(server, path, tracks)
-        self.addCleanup(feed.stop)
-        return feed
-
-    def reader(self, server, path="cam", **more):
-        wait_until_published(server, path)
-        client = Client(server, **more)
-        self.addCleanup(client.close)
-        client.play(path)
-        return client
-
-    def ready(self, server, path="cam"):
-        return server.api().paths()[path]["sourceReady"]
-
-    def check_numbers(self, client, count=50):
-        numbers = [payload_number(client.media_frame()) for _ in range(count)]
-        self.assertEqual(numbers, list(range(numbers[0], numbers[0] + count)))
 
     # --- a chain ---
 
     def check_chain(self, fixture, transport):
         first = self.server()
-        second = self.puller(first, sourceProtocol=transport, sourceReconnectGrace="0s")  # the end of the film is the end
+        second = self.puller(first, sourceProtocol=transport, sourceReconnectGrace="0s")
         third = self.puller(second, sourceProtocol=transport, sourceReconnectGrace="0s")
-        output = third.folder / "read.mkv"
-        with (third.folder / "publisher.log").open("wb") as log:
-            publisher = self.start(clients.ffmpeg_publisher(fixture, first.url("cam"), "tcp"), stdout=log, stderr=log)
-        wait_until_published(third, "cam")
-        reader = self.start(clients.ffmpeg_reader(fixture, "ffmpeg", third.url("cam"), "tcp", output))
-        self.assertEqual(publisher.wait(media.SECONDS + 10), 0)
-        self.assertEqual(reader.wait(15), 0)
-        self.assertEqual(media.check(fixture, output), [])
+        self.check_film(fixture, first, third)
 
     def test_a_chain_of_three_keeps_every_frame_by_tcp(self):
         self.check_chain("h264_b_aac", "tcp")
 
     def test_a_chain_of_three_keeps_every_frame_by_udp(self):
         self.check_chain("h265_aac", "udp")
+
+    def test_a_chain_of_three_keeps_every_frame_and_sample(self):
+        self.check_chain("vp8_pcma", "udp")
 
     def test_readers_stay_while_the_middle_of_a_chain_is_killed_and_started_again(self):
         first = self.server()
@@ -214,7 +139,7 @@ class Sources(TestCase):
     def test_a_server_may_send_it_elsewhere_when_it_plays(self):
         last = self.server()
         self.feed(last)
-        second = self.puller(SendsElsewhere(last.url("cam")).url, sourceProtocol="tcp")
+        second = self.puller(Upstream(self, elsewhere=last.url("cam")).url, sourceProtocol="tcp")
         second.wait_for_log(r"\[rtsp source\] is sent elsewhere by its server")
         second.wait_for_log(r"(?s)elsewhere.*\[rtsp source\] ready")
         last.wait_for_log("is reading from path 'cam'")

@@ -10,15 +10,27 @@ import harness
 from rtsp import Client
 
 
-def make_certificate(name="localhost"):
-    """(certificate, key) as PEM texts; self-signed, for localhost and 127.0.0.1."""
+def make_certificate(name="localhost", names="DNS:localhost,IP:127.0.0.1", authority=None):
+    """(certificate, key) as PEM texts; for `names`, issued by `authority`, also (certificate, key), or by itself."""
+    return _certificate(name, f"subjectAltName={names}", authority)
+
+
+def make_authority():
+    return _certificate("Authority", "keyUsage=keyCertSign")
+
+
+def _certificate(name, extension, authority=None):
     with tempfile.TemporaryDirectory() as folder:
         certificate, key = Path(folder) / "crt", Path(folder) / "key"
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-             "-subj", f"/CN={name}", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-out", certificate, "-keyout", key],
-            check=True, capture_output=True, timeout=30,
-        )
+        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                   "-subj", f"/CN={name}", "-addext", extension, "-out", certificate, "-keyout", key]
+        if authority:
+            for option, text in zip(("-CA", "-CAkey"), authority):
+                path = Path(folder, option)
+                path.write_text(text)
+                command += [option, path]
+            command += ["-addext", "basicConstraints=critical,CA:FALSE"]
+        subprocess.run(command, check=True, capture_output=True, timeout=30)
         return certificate.read_text(), key.read_text()
 
 
