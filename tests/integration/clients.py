@@ -41,16 +41,35 @@ def ffmpeg_publisher(fixture, url, transport):
             "-f", "rtsp", "-rtsp_transport", FFMPEG_TRANSPORT.get(transport, transport), "-pkt_size", "1400", url]
 
 
+def _tracks(fixture):
+    """For each its pad of `matroskademux name=file`, the parser that follows, as "PARSER ! " or "", and its codec."""
+    count = {"video": 0, "audio": 0}
+    for codec in media.codecs(fixture):
+        kind = media.kind(codec)
+        yield f"file.{kind}_{count[kind]}", f"{GSTREAMER_PARSE[codec]} ! " if codec in GSTREAMER_PARSE else "", codec
+        count[kind] += 1
+
+
 def gstreamer_publisher(fixture, url, transport):
     pipeline = f"rtspclientsink name=sink location={url} protocols={GSTREAMER_TRANSPORT.get(transport, transport)} " \
                f"tls-validation-flags=0 filesrc location={media.fixture(fixture)} ! matroskademux name=file"
-    pads = {"video": 0, "audio": 0}
-    for codec in media.codecs(fixture):
-        kind = media.kind(codec)
-        parse = f"{GSTREAMER_PARSE[codec]} ! " if codec in GSTREAMER_PARSE else ""
-        pipeline += f" file.{kind}_{pads[kind]} ! {GSTREAMER_QUEUE} ! {parse}identity sync=true ! sink."
-        pads[kind] += 1
+    for pad, parse, _ in _tracks(fixture):
+        pipeline += f" {pad} ! {GSTREAMER_QUEUE} ! {parse}identity sync=true ! sink."
     return ["gst-launch-1.0", "-q", *pipeline.split()]
+
+
+GSTREAMER_PAY = {
+    "h264": "rtph264pay", "hevc": "rtph265pay", "vp8": "rtpvp8pay", "vp9": "rtpvp9pay", "mjpeg": "rtpjpegpay",
+    "aac": "rtpmp4gpay", "opus": "rtpopuspay", "pcm_alaw": "rtppcmapay", "pcm_mulaw": "rtppcmupay",
+}
+
+
+def gstreamer_payloaders(fixture):
+    """A pipeline for gstreamer_server.py."""
+    pipeline = f"filesrc location={media.fixture(fixture)} ! matroskademux name=file"
+    for number, (pad, parse, codec) in enumerate(_tracks(fixture)):
+        pipeline += f" {pad} ! queue ! {parse}{GSTREAMER_PAY[codec]} name=pay{number} pt={96 + number}"
+    return pipeline
 
 
 # FFmpeg has no time for the first frame of a stream with B-frames if it came in the midst of one; Matroska wants one.

@@ -10,10 +10,9 @@ import subprocess
 
 import clients
 import media
-from harness import HERE, Ports
+from harness import Ports
 from namespaces import Network
 from pulling import PullTestCase
-from rtsp import wait_until_published
 from tls import make_authority, make_certificate
 from upstream import Upstream
 
@@ -31,13 +30,9 @@ class Tls(PullTestCase):
         self.feed(first)
         return first
 
-    def fingerprint(self, certificate):
-        lines = certificate[0].split("\n")
-        return hashlib.sha256(base64.b64decode("".join(line for line in lines if "CERTIFICATE" not in line))).hexdigest()
-
     def test_a_certificate_is_known_by_its_fingerprint(self):
         certificate = make_certificate()
-        first, right = self.upstream(certificate), self.fingerprint(certificate)
+        first, right = self.upstream(certificate), fingerprint(certificate[0])
         with_colons = ":".join(right[i : i + 2] for i in range(0, 64, 2)).upper()
         wrong = right[:-1] + ("0" if right[-1] != "0" else "1")
         url = first.secure_url("cam")
@@ -91,3 +86,81 @@ class Multicast(PullTestCase):
         self.feed(self.first)
         second = self.puller(self.first, sourceProtocol="multicast")
         second.wait_for_log(r"\[path cam\] \[rtsp source\] ERR: bad status code: 461")
+
+
+class OtherPorts(PullTestCase):
+    """A server that does not tell its ports, or sends from others."""
+
+    def pull(self, upstream, **parameters):
+        return self.puller(upstream.url, configuration={"readTimeout": "3s"}, **{"sourceProtocol": "udp", **parameters})
+
+    def test_with_any_port_enabled_packets_come_all_the_same(self):
+        for silent in ({"tells_ports": False}, {"uses_ports": False}, {"tells_ports": False, "uses_ports": False}):
+            upstream = Upstream(self, **silent)
+            self.check_numbers(self.reader(self.pull(upstream, sourceAnyPortEnable=True)))
+
+    def test_without_it_the_ports_have_to_be_told(self):
+        second = self.pull(Upstream(self, tells_ports=False))
+        second.wait_for_log(r"\[rtsp source\] ERR: server ports have not been provided. Use AnyPortEnable to communicate with this server")
+
+    def test_without_it_packets_from_elsewhere_do_not_count(self):
+        second = self.pull(Upstream(self, uses_ports=False))
+        second.wait_for_log(r"\[rtsp source\] ERR: UDP timeout")
+
+    def test_automatic_then_takes_tcp(self):
+        upstream = Upstream(self, uses_ports=False)
+        self.check_numbers(self.reader(self.pull(upstream, sourceProtocol="automatic")))
+        transports = [re.search(r"Transport: (\S+)", request)[1] for request in upstream.requests if request.startswith("SETUP")]
+        self.assertRegex(" ".join(transports), r"^RTP/AVP;unicast;client_port=\S+ RTP/AVP/TCP;unicast;interleaved=0-1")
+
+
+class FromGStreamer(PullTestCase):
+    """GStreamer's server: what FFmpeg reads from Sluice is what it plays."""
+
+    time_limit_s = 100
+    SECONDS = 10  # to be equal, at least
+
+    def serve(self, fixtures, **environment):
+        """The port of GStreamer's server, which plays the fixtures."""
+        ports = Ports()
+        self.addCleanup(ports.close)
+        pipelines = [f"{fixture}={clients.gstreamer_payloaders(fixture)}" for fixture in fixtures]
+        server = self.start([clients.HERE / "gstreamer_server.py", ports.base + 2, *pipelines], stdout=subprocess.PIPE, env={**os.environ, **environment})
+        self.addCleanup(server.stdout.close)
+        self.assertEqual(server.stdout.readline(), b"ready\n")
+        return ports.base + 2
+
+    def check(self, transports, environment, url, **parameters):
+        """transports: {fixture: sourceProtocol}; url with {port}."""
+        url = url.format(port=self.serve(transports, **environment))
+        second = self.server({"paths": {
+            fixture: {"source": f"{url}/{fixture}", "sourceProtocol": transport, "sourceOnDemand": True, **parameters}
+            for fixture, transport in transports.items()
+        }})
+        readers = {}
+        for fixture in transports:
+            command = clients.ffmpeg_reader(fixture, "ffmpeg", second.url(fixture), "tcp", second.folder / f"{fixture}.mkv")
+            command[-1:-1] = ["-t", str(self.SECONDS + 3)]
+            with (second.folder / f"{fixture}.log").open("wb") as log:
+                readers[fixture] = self.start(command, stdout=log, stderr=log)
+        complaints = {}
+        for fixture, reader in readers.items():
+            status = reader.wait(60)
+            log = (second.folder / f"{fixture}.log").read_text(errors="replace")[-2000:]
+            self.assertEqual(status, 0, log)
+            found = media.check(fixture, second.folder / f"{fixture}.mkv", self.SECONDS)
+            if found:
+                complaints[fixture] = [*found, log]
+        self.assertEqual(complaints, {})
+
+    def test_by_udp_and_tcp_with_digest(self):
+        self.check({"h264_b_aac": "udp", "vp9_mjpeg_pcmu": "tcp", "vp8_pcma": "automatic"},
+                   {"CREDENTIALS": "digest me s3cret"}, "rtsp://me:s3cret@127.0.0.1:{port}")
+
+    def test_by_tcp_and_udp_with_basic(self):
+        self.check({"h265_aac": "tcp", "h264_opus": "udp"}, {"CREDENTIALS": "basic me s3cret"}, "rtsp://me:s3cret@127.0.0.1:{port}")
+
+    def test_over_tls_with_digest(self):
+        certificate = make_certificate()
+        self.check({"h264_b_aac": "automatic", "h264_opus": "tcp"}, {"CREDENTIALS": "digest me s3cret", "CERTIFICATE": "".join(certificate)},
+                   "rtsps://me:s3cret@127.0.0.1:{port}", sourceFingerprint=fingerprint(certificate[0]))
