@@ -135,7 +135,7 @@ struct JoinMulticast {
 };
 
 // The other server answered, and all is set up: PublishGranted, upon which it is asked to play, or Refused, upon which
-// the source ends as if it had been stopped.
+// SourceFailed follows.
 struct SourceReady {
   RequestId request = 0;
   SourceId source = 0;
