@@ -31,10 +31,14 @@ def main(url, protocols, output, *tracks):
     )
     loop, lock, status = GLib.MainLoop(), threading.Lock(), []
 
+    # What the bindings look up at its first use, two threads may look up at once, and one then finds it missing.
+    _ = Gst.Caps.get_structure, Gst.Structure.get_string, Gst.Structure.get_int, Gst.Structure.to_string
+    _ = Gst.Pad.get_current_caps, Gst.Pad.is_linked, Gst.Pad.link, Gst.PadLinkReturn.OK
+
     def on_pad(_, pad):
-        track = pad.get_current_caps().get_structure(0)
-        encoding = track.get_string("encoding-name") or STATIC.get(track.get_int("payload").value)
         with lock:
+            track = pad.get_current_caps().get_structure(0)
+            encoding = track.get_string("encoding-name") or STATIC.get(track.get_int("payload").value)
             sink = pipeline.get_by_name(encoding).get_static_pad("sink") if encoding in chains else None
             if not sink or sink.is_linked() or pad.link(sink) != Gst.PadLinkReturn.OK:
                 print("can't be linked:", track.to_string(), file=sys.stderr)

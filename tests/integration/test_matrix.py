@@ -135,6 +135,8 @@ class Matrix(TestCase):
 def add_tests():
     for publisher in clients.PUBLISHERS:
         for transport in clients.PUBLISH_BY:
+            if (publisher, transport) == ("gstreamer", "tls"):
+                continue  # rtspclientsink writes from two threads: its last report may tear the stream under TLS
             for fixture in FIXTURES:
 
                 def test(self, arguments=(publisher, transport, fixture)):
