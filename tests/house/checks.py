@@ -103,7 +103,7 @@ def forbidden_include(name, target):
         return "ipc is below workers and supervisor"
     if top == "workers" and target_top == "supervisor":
         return "workers never include supervisor"
-    if top == "workers" and target_top == "workers" and name.split("/")[1] != target.split("/")[1]:
+    if top == "workers" and target_top == "workers" and target.split("/")[1] not in (name.split("/")[1], "base"):
         return "workers never include each other"
     if top == "supervisor" and target_top == "workers":
         if name != "supervisor/main.cpp" or not re.fullmatch(r"workers/[^/]+/worker\.h", target):

@@ -231,7 +231,7 @@ std::optional<size_t> Connection::process_frame(Bytes input, size_t skip) {
   if (!frame) return std::nullopt;
   Session *mine = session();
   if (mine != nullptr && mine->state().tcp_connection == id()) {
-    server_.note_blame(mine);
+    server_.note_blame(mine != nullptr ? mine->id() : 0);
     auto result = mine->on_frame(frame->channel, frame->payload, last_input_ns_, last_input_wall_ns_);
     if (!result) {
       close(result.error().message);

@@ -41,7 +41,7 @@ void Connection::handle(ParsedRequest &parsed) {
   if (!tls() && wire_id != 0 && state().session == 0 && owner != server_.slot() && owner < server_.slots())
     return hand_over(wire_id);
   Session *named = server_.find_session(wire_id);
-  server_.note_blame(named);
+  server_.note_blame(named != nullptr ? named->id() : 0);
   if (named != nullptr) named->keep_alive(server_.event_loop().now());
   perform(decide(*request_, state(), named != nullptr ? &named->state() : nullptr, facts()));
 }
@@ -264,7 +264,7 @@ void Connection::on_granted(const control::ReadGranted &granted, const Fd &ring)
   const auto &decision = std::get<BeginRead>(*decision_);
   Session *mine = session();
   if (mine->state().state != State::Initial) return finish(failed(*request_, kChanged));
-  auto stream = server_.enter_stream(granted.stream, ring.get());
+  auto stream = server_.streams().enter(granted.stream, ring.get());
   if (!stream) return finish(failed(*request_, stream.error().message, Status::InternalServerError));
   if (auto result = mine->granted_read(**stream, granted.from_key_frame); !result) {
     return finish(failed(*request_, result.error().message, Status::InternalServerError));

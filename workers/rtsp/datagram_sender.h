@@ -2,7 +2,7 @@
 // receiver does not allow it, packet by packet.
 #pragma once
 
-#include "workers/rtsp/stream.h"
+#include "workers/rtsp/datagram_plan.h"
 
 namespace sluice::rtsp {
 

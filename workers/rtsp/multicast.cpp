@@ -15,16 +15,16 @@ void Multicast::on_message(const control::SendMulticast &message, int ring_fd) {
 Result<void> Multicast::send(const control::SendMulticast &message, int ring_fd) {
   Nanoseconds now = server_.event_loop().now();
   if (auto found = senders_.find(message.stream); found != senders_.end()) return found->second->follow(message, now);
-  Stream *stream = TRY(server_.enter_stream(message.stream, ring_fd));
+  Stream *stream = TRY(server_.streams().enter(message.stream, ring_fd));
   auto sender = std::make_unique<MulticastSender>(server_, *stream);
   auto followed = sender->follow(message, now);
   if (!followed) {
     sender.reset();
-    server_.leave_stream(*stream);
+    server_.streams().leave(*stream);
     return followed;
   }
   senders_.emplace(message.stream, std::move(sender));
-  server_.schedule_round(message.stream);
+  server_.streams().schedule_round(message.stream);
   return {};
 }
 
@@ -34,7 +34,7 @@ void Multicast::on_message(const control::StopMulticast &message) {
   Stream &stream = found->second->stream();
   found->second->finish();
   senders_.erase(found);
-  server_.leave_stream(stream);
+  server_.streams().leave(stream);
 }
 
 void Multicast::on_second(Nanoseconds now) {

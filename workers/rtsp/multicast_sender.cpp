@@ -103,7 +103,7 @@ void MulticastSender::serve() {
     Progress progress = serve_span(generation_->span(cursor_));
     if (progress == Progress::UpToDate || generation_->reached(cursor_)) return;
   }
-  server_.schedule_round(stream_.id());
+  server_.streams().schedule_round(stream_.id());
 }
 
 MulticastSender::Progress MulticastSender::serve_span(const ring::Span &span) {
@@ -131,7 +131,7 @@ MulticastSender::Progress MulticastSender::serve_span(const ring::Span &span) {
 }
 
 MulticastSender::Progress MulticastSender::send(const ring::Span &span) {
-  const DatagramPlan &plan = generation_->datagrams(span.first);
+  const DatagramPlan &plan = DatagramPlans::of(*generation_).from(*generation_, span.first);
   for (const DatagramBatch &batch : plan.batches) {
     size_t socket = 2u * batch.track + (batch.rtcp ? 1 : 0);
     if (socket >= groups_.size()) continue; // the ring's header lies

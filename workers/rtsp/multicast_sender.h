@@ -3,9 +3,9 @@
 #pragma once
 
 #include "common/loop/socket.h"
+#include "workers/base/stream.h"
+#include "workers/base/stream_reader.h"
 #include "workers/rtsp/datagram_sender.h"
-#include "workers/rtsp/stream.h"
-#include "workers/rtsp/stream_reader.h"
 
 #include <vector>
 

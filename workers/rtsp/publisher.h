@@ -1,14 +1,11 @@
-// Puts what one session publishes into its stream's ring, and wakes the readers. Holds back audio for as long as
-// writeCoalesce allows, so that it leaves with the next picture. Owned by its Session.
+// Takes the RTP packets that a session or a source publishes, track by track, and puts them into the stream's ring with
+// all facts about them; reports to its readers and to the publisher. Owned by its Session or Source.
 #pragma once
 
-#include "common/base/fd.h"
 #include "common/loop/loop.h"
 #include "common/rtp/continuation.h"
 #include "common/rtp/track_receiver.h"
-#include "ipc/control/messages.h"
-#include "ipc/ring/ring_writer.h"
-#include "ipc/shm/mapping.h"
+#include "workers/base/publication.h"
 
 #include <memory>
 #include <optional>
@@ -18,7 +15,7 @@ namespace sluice::rtsp {
 
 class Server;
 
-class Publisher final : public rtp::TrackReceiver::Sink, public loop::Timer::Listener {
+class Publisher final : public rtp::TrackReceiver::Sink, public loop::Timer::Listener, worker::Publication::Listener {
 public:
   struct Listener {
     virtual ~Listener() = default;
@@ -32,26 +29,23 @@ public:
                                                    const media::StreamDescription &description);
   ~Publisher() override;
 
-  control::StreamId stream() const { return granted_.stream; }
+  worker::Publication &publication() { return *publication_; }
+  control::StreamId stream() const { return publication_->stream(); }
   size_t track_count() const { return tracks_.size(); }
 
   void start(bool over_udp); // RECORD
   void stop();               // PAUSE, or the end
   bool recording() const { return recording_; }
   // When it goes the ring stays as it is, for whoever continues it.
-  void leave_ring_open() { ends_ring_ = false; }
+  void leave_ring_open() { publication_->leave_ring_open(); }
 
   // Error: malformed; ends the connection over TCP, is ignored over UDP.
   Result<void> on_rtp(uint32_t track, Bytes packet, Nanoseconds now, Nanoseconds wall);
   Result<void> on_rtcp(uint32_t track, Bytes packet, Nanoseconds now);
   // Makes what came in visible to the readers.
   void commit(uint64_t input_position, Nanoseconds now);
-  // More input should wait: the ring is about to overwrite what readers had no time to read.
-  bool congested(Nanoseconds now);
+  bool congested(Nanoseconds now) { return publication_->congested(now); }
   void on_second(Nanoseconds now);
-  void replace_ring(int fd);
-  void keep_ring(); // no larger one is to be had for now
-  void change_settings(const control::StreamSettings &settings);
 
   uint64_t lost() const;
   std::string statistics_text(size_t track) const; // for the log
@@ -61,10 +55,6 @@ public:
 
 private:
   static constexpr Nanoseconds kReportInterval = 10 * kSecond;
-  static constexpr Nanoseconds kGrowthPatience = kSecond;   // for an answer to RingTooSmall
-  static constexpr Nanoseconds kGrowthPause = 10 * kSecond; // after a refusal
-  static constexpr Nanoseconds kYoung = 250 * kMillisecond;
-  static constexpr size_t kMaxInputBytes = 256 * 1024; // of one turn
 
   struct TrackInput {
     std::unique_ptr<rtp::TrackReceiver> receiver;
@@ -72,37 +62,28 @@ private:
     bool touched = false;                          // since the last commit
   };
 
-  Publisher(Server &server, Listener &listener, control::PublishGranted granted, shm::Mapping mapping,
-            ring::RingWriter writer, media::StreamDescription description);
+  Publisher(Server &server, Listener &listener, media::StreamDescription description);
 
   void on_packet(Bytes rtp_packet, const rtp::PacketFacts &facts) override;
   void on_timer(loop::Timer &timer) override;
+  void on_uncongested() override { listener_.on_uncongested(); }
+  void on_absolute_time_changed() override;
   void continue_tracks();
-  void append(ring::EntryMeta meta, Bytes packet, Bytes rest = {});
-  void wake_readers();
   void watch_deadlines(Nanoseconds now);
-  void ask_for_room(Nanoseconds now);
   rtp::SenderState sender_state(size_t track) const; // what readers are to be told
   void send_reports(Nanoseconds now);
   void update_description();
 
   Server &server_;
   Listener &listener_;
-  control::PublishGranted granted_;
-  shm::Mapping mapping_;
-  ring::RingWriter writer_;
+  std::unique_ptr<worker::Publication> publication_;
   media::StreamDescription description_;
   bool has_video_ = false;
   bool recording_ = false;
-  bool ends_ring_ = true;
   std::vector<TrackInput> tracks_;
   uint8_t current_track_ = 0; // during a call of a receiver
-  bool flush_staged_ = false;
-  bool news_ = false; // committed, and the readers not woken yet
-  loop::Timer hold_timer_, deadline_timer_, growth_timer_;
-  Nanoseconds asked_for_room_ns_ = 0; // 0: no request is outstanding
-  Nanoseconds ask_again_ns_ = 0;      // not before, after a refusal
-  Nanoseconds next_report_ns_ = 0, last_arrival_ns_ = 0;
+  loop::Timer deadline_timer_;
+  Nanoseconds next_report_ns_ = 0;
   uint32_t own_ssrc_;
   uint64_t input_position_ = 0;
 };

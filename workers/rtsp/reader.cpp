@@ -326,8 +326,9 @@ Reader::Progress Reader::send_parts(const ring::Span &span) {
 // --- UDP ---
 
 Reader::Progress Reader::send_datagrams(const ring::Span &span) {
+  DatagramPlans &plans = DatagramPlans::of(*generation_);
   const DatagramPlan &plan =
-      limited_ ? generation_->datagrams_before(span.end, span.first) : generation_->datagrams(span.first);
+      limited_ ? plans.before(*generation_, span.end, span.first) : plans.from(*generation_, span.first);
   uint64_t bytes = 0, packets = 0, left_out = 0, unsent = 0;
   for (const DatagramBatch &batch : plan.batches) {
     if (!units_.passes(batch.track, batch.rtcp)) {

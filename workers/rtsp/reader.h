@@ -5,11 +5,11 @@
 
 #include "ipc/ring/whole_units.h"
 #include "ipc/shm/session_table.h"
+#include "workers/base/stream.h"
+#include "workers/base/stream_reader.h"
 #include "workers/rtsp/catch_up.h"
 #include "workers/rtsp/datagram_sender.h"
 #include "workers/rtsp/protocol/session_state.h"
-#include "workers/rtsp/stream.h"
-#include "workers/rtsp/stream_reader.h"
 
 #include <array>
 

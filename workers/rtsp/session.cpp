@@ -50,7 +50,7 @@ Result<void> Session::granted_publish(const control::PublishGranted &granted, co
 
 Result<void> Session::granted_read(Stream &stream, bool from_key_frame) {
   from_key_frame_ = from_key_frame;
-  if (stream_ != nullptr) server_.leave_stream(*stream_);
+  if (stream_ != nullptr) server_.streams().leave(*stream_);
   stream_ = &stream;
   record_.stream = stream.id();
   auto description = stream.newest().reader().description();
@@ -185,11 +185,11 @@ void Session::stop_play() {
 }
 
 void Session::schedule_round() {
-  server_.schedule_round(record_.stream);
+  server_.streams().schedule_round(record_.stream);
 }
 
 void Session::schedule_round_later() {
-  server_.schedule_round_later(record_.stream);
+  server_.streams().schedule_round_later(record_.stream);
 }
 
 Nanoseconds Session::now() const {
@@ -291,7 +291,7 @@ void Session::on_poll(int fd, int) {
 }
 
 void Session::receive_datagrams(size_t socket) {
-  server_.note_blame(this);
+  server_.note_blame(id());
   Nanoseconds now = server_.event_loop().now(), wall = wall_now();
   bool any = false, more = true;
   for (int i = 0; i < kBatchesPerTurn && more; i++) {
@@ -462,7 +462,7 @@ void Session::close(const std::string &reason, const Connection *except) {
   log(LogLevel::Info, "[{}] [session {}] destroyed ({})", label(), log_id(), reason);
   publisher_.reset();
   close_sockets();
-  if (stream_ != nullptr) server_.leave_stream(*std::exchange(stream_, nullptr));
+  if (stream_ != nullptr) server_.streams().leave(*std::exchange(stream_, nullptr));
   server_.supervisor().send(control::Release{.session = id()});
   Connection *connection = media_connection();
   record_.state.store(shm::RecordState::Closing, std::memory_order_release);

@@ -22,7 +22,6 @@ namespace sluice::rtsp {
 
 class Connection;
 class Server;
-class Stream;
 
 class Session final : public loop::Poll::Listener, public Publisher::Listener {
 public:

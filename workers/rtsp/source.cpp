@@ -5,7 +5,6 @@
 #include "common/base/secret.h"
 #include "workers/rtsp/protocol/interleaved.h"
 #include "workers/rtsp/server.h"
-#include "workers/rtsp/sources.h"
 
 #include <fmt/format.h>
 
@@ -38,11 +37,22 @@ ClientOptions options_of(const control::StartSource &start, Url url, const Serve
 
 } // namespace
 
-Source::Source(Server &server, Sources &owner, const control::StartSource &start, Url url,
-               SourceConnection::Target target, shm::ConnectionRecord &connection, shm::SessionRecord &session)
-    : server_(server), owner_(owner), id_(start.source), any_port_(start.any_port), record_(session),
-      client_(options_of(start, std::move(url), server)), connection_(server, *this, connection, std::move(target)),
-      sockets_(server, *this, session), timer_(server.event_loop(), *this) {}
+Result<std::unique_ptr<worker::Source>> Source::create(Server &server, const control::StartSource &start,
+                                                       const std::vector<Fd> &fds) {
+  Url url = TRY(parse_url(start.url));
+  SourceConnection::Target target = TRY(server.sources().target_of(start, fds, url.host, url.tls));
+  worker::Sources::Records records = TRY(server.sources().take_records());
+  auto source = std::make_unique<Source>(server, start, url, std::move(target), records);
+  wipe(url.userinfo);
+  return source;
+}
+
+Source::Source(Server &server, const control::StartSource &start, Url url, SourceConnection::Target target,
+               worker::Sources::Records records)
+    : worker::Source(start.source), server_(server), any_port_(start.any_port), record_(*records.session),
+      client_(options_of(start, std::move(url), server)),
+      connection_(server, *this, *records.connection, std::move(target)), sockets_(server, *this, *records.session),
+      timer_(server.event_loop(), *this) {}
 
 Source::~Source() {
   publisher_.reset();
@@ -72,7 +82,7 @@ void Source::on_connected() {
 }
 
 size_t Source::on_received(Bytes input) {
-  server_.note_blame(record_);
+  server_.note_blame(record_.id);
   Nanoseconds at = received_at_ = now();
   received_wall_ = wall_now();
   record_.last_active_ns.store(at, std::memory_order_relaxed);
@@ -175,12 +185,12 @@ void Source::perform(const client::Ready &) {
   }
   if (std::exchange(asked_, true)) return; // granted meanwhile: it plays then
   description_ = client_.description();
-  server_.supervisor().send(
-      control::SourceReady{.request = owner_.request_of(*this), .source = id_, .description = description_});
+  server_.supervisor().send(control::SourceReady{
+      .request = server_.sources().request_of(*this), .source = id(), .description = description_});
 }
 
 void Source::perform(const client::StartOver &) {
-  log(LogLevel::Debug, "[RTSP] source {}: no media over UDP, trying TCP", id_);
+  log(LogLevel::Debug, "[RTSP] source {}: no media over UDP, trying TCP", id());
   if (publisher_ != nullptr) publisher_->stop();
   sockets_.close();
   connection_.close();
@@ -189,7 +199,7 @@ void Source::perform(const client::StartOver &) {
 
 void Source::perform(const client::Moved &effect) {
   publisher_.reset();
-  server_.supervisor().send(control::SourceMoved{.source = id_, .url = effect.url.text()});
+  server_.supervisor().send(control::SourceMoved{.source = id(), .url = effect.url.text()});
   leave();
 }
 
@@ -248,7 +258,7 @@ void Source::on_second(Nanoseconds now) {
 void Source::fail(const std::string &reason) {
   if (phase_ != Phase::Pulling) return;
   publisher_.reset(); // before another may be granted the ring
-  server_.supervisor().send(control::SourceFailed{.source = id_, .reason = reason});
+  server_.supervisor().send(control::SourceFailed{.source = id(), .reason = reason});
   leave();
 }
 
@@ -264,7 +274,7 @@ void Source::leave() {
   for (ClientEffect &effect : effects)
     if (auto *send = std::get_if<client::Send>(&effect)) (void)connection_.send(send->bytes);
   phase_ = Phase::Leaving;
-  owner_.let_go(*this);
+  server_.sources().let_go(*this);
   sockets_.close();
   if (!connection_.connected()) return retire();
   timer_.start(kFarewell);
@@ -276,7 +286,7 @@ void Source::retire() {
   phase_ = Phase::Retired;
   connection_.close();
   timer_.stop();
-  owner_.retire(*this);
+  server_.sources().retire(*this);
 }
 
 } // namespace sluice::rtsp

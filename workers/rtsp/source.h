@@ -1,14 +1,16 @@
 // Pulls one stream from another RTSP server into a ring: joins the client's machine to a connection, to UDP sockets
 // and to a Publisher, and tells the supervisor how it goes. One attempt: whatever fails ends it, and the supervisor
-// decides what comes next. Owned by Sources.
+// decides what comes next. Owned by worker::Sources.
 #pragma once
 
 #include "common/base/fd.h"
 #include "common/loop/loop.h"
 #include "ipc/control/channel.h"
+#include "workers/base/source.h"
+#include "workers/base/source_connection.h"
+#include "workers/base/sources.h"
 #include "workers/rtsp/protocol/client.h"
 #include "workers/rtsp/publisher.h"
-#include "workers/rtsp/source_connection.h"
 #include "workers/rtsp/source_sockets.h"
 
 #include <memory>
@@ -17,30 +19,29 @@
 namespace sluice::rtsp {
 
 class Server;
-class Sources;
 
-class Source final : public SourceConnection::Listener,
+using worker::SourceConnection;
+
+class Source final : public worker::Source,
+                     public SourceConnection::Listener,
                      public SourceSockets::Listener,
                      public ClientMedia,
                      public Publisher::Listener,
                      public loop::Timer::Listener {
 public:
+  static Result<std::unique_ptr<worker::Source>> create(Server &server, const control::StartSource &start,
+                                                        const std::vector<Fd> &fds);
   // Both records go back to their table with the source.
-  Source(Server &server, Sources &owner, const control::StartSource &start, Url url, SourceConnection::Target target,
-         shm::ConnectionRecord &connection, shm::SessionRecord &session);
+  Source(Server &server, const control::StartSource &start, Url url, SourceConnection::Target target,
+         worker::Sources::Records records);
   ~Source() override;
 
-  control::SourceId id() const { return id_; }
-  void begin();
-  // To its SourceReady.
-  void on_granted(const control::PublishGranted &granted, const std::vector<Fd> &rings);
-  // Ends it without a word to the supervisor; the server is told, which may take a second.
-  void stop();
-  // Ends it likewise, and the supervisor is told why.
-  void fail(const std::string &reason);
-  void on_second(Nanoseconds now);
-
-  Publisher *publisher() { return publisher_.get(); }
+  void begin() override;
+  void on_granted(const control::PublishGranted &granted, const std::vector<Fd> &rings) override;
+  void stop() override;
+  void fail(const std::string &reason) override;
+  void on_second(Nanoseconds now) override;
+  worker::Publication *publication() override { return publisher_ ? &publisher_->publication() : nullptr; }
 
 private:
   enum class Phase : uint8_t {
@@ -76,8 +77,6 @@ private:
   Nanoseconds now() const;
 
   Server &server_;
-  Sources &owner_;
-  control::SourceId id_;
   bool any_port_;
   shm::SessionRecord &record_;
   Phase phase_ = Phase::Pulling;

@@ -6,20 +6,19 @@
 #include "common/base/time.h"
 #include "common/loop/socket.h"
 #include "ipc/control/messages.h"
+#include "workers/base/supervisor.h"
 
 #include <array>
 #include <optional>
 
 namespace sluice::rtsp {
 
-class Supervisor;
-
 class StrayDatagrams {
 public:
   static constexpr Nanoseconds kInterval = 600 * kMillisecond; // of reports on one address
   static constexpr int kReportsPerSecond = 32;                 // on all of them
 
-  explicit StrayDatagrams(Supervisor &supervisor) : supervisor_(supervisor) {}
+  explicit StrayDatagrams(worker::Supervisor &supervisor) : supervisor_(supervisor) {}
 
   // `rtcp`: the port's. Some of what waits, at most.
   void drain(int fd, bool rtcp, Nanoseconds now);
@@ -35,7 +34,7 @@ private:
     Nanoseconds again_ns = 0;
   };
 
-  Supervisor &supervisor_;
+  worker::Supervisor &supervisor_;
   std::array<Told, 256> told_{}; // by hash; a collision costs a report
   Nanoseconds second_ns_ = 0;    // that `reports_` belongs to
   int reports_ = 0;

@@ -1,12 +1,15 @@
 #include "ipc/ring/ring_writer.h"
 #include "ipc/shm/memfd.h"
+#include "workers/base/stream.h"
 #include "workers/rtsp/beginning.h"
-#include "workers/rtsp/stream.h"
 
 #include <gtest/gtest.h>
 
 namespace sluice::rtsp {
 namespace {
+
+using worker::Generation;
+using worker::Stream;
 
 constexpr Nanoseconds kNow = 5000 * kSecond;
 constexpr uint64_t kStream = 7;
@@ -146,7 +149,7 @@ struct StartTest : testing::Test {
     if (!continued) return;
     next.writer.emplace(std::move(*ring::RingWriter::continue_from(next.mapping.writable(), *old.writer)));
   }
-  uint32_t generation_of(const Start &start) { return start.generation->reader().generation(); }
+  uint32_t generation_of(const worker::Start &start) { return start.generation->reader().generation(); }
 };
 
 TEST_F(StartTest, IsTheNewestRandomAccessPointOrElseTheHead) {

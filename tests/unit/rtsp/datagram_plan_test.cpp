@@ -1,6 +1,6 @@
 #include "ipc/ring/ring_writer.h"
 #include "ipc/shm/memfd.h"
-#include "workers/rtsp/stream.h"
+#include "workers/rtsp/datagram_plan.h"
 
 #include <gtest/gtest.h>
 
@@ -42,6 +42,8 @@ protected:
     writer_->commit(0);
   }
 
+  DatagramPlans &plans() { return DatagramPlans::of(*generation_); }
+
   Fd fd_;
   shm::Mapping mapping_;
   std::optional<ring::RingWriter> writer_;
@@ -51,7 +53,7 @@ protected:
 
 TEST_F(DatagramPlanTest, JoinsEqualPacketsAndAShorterLastOne) {
   for (size_t bytes : {1400, 1400, 1400, 300}) append(0, bytes);
-  const DatagramPlan &plan = generation_->datagrams(0);
+  const DatagramPlan &plan = plans().from(*generation_, 0);
   ASSERT_EQ(plan.batches.size(), 1u);
   EXPECT_EQ(plan.batches[0].parts, 4u);
   EXPECT_EQ(plan.batches[0].segment, 1400);
@@ -61,7 +63,7 @@ TEST_F(DatagramPlanTest, JoinsEqualPacketsAndAShorterLastOne) {
 
 TEST_F(DatagramPlanTest, BeginsAnewAfterAShorterOrBeforeALongerPacket) {
   for (size_t bytes : {1400, 300, 300, 1400}) append(0, bytes);
-  const DatagramPlan &plan = generation_->datagrams(0);
+  const DatagramPlan &plan = plans().from(*generation_, 0);
   ASSERT_EQ(plan.batches.size(), 3u);
   EXPECT_EQ(plan.batches[0].parts, 2u);
   EXPECT_EQ(plan.batches[1].parts, 1u);
@@ -74,7 +76,7 @@ TEST_F(DatagramPlanTest, KeepsTracksAndReportsApartButNotEachOthersRuns) {
   append(0, 1000);
   append(0, 28, ring::kRtcp);
   append(0, 1000);
-  const DatagramPlan &plan = generation_->datagrams(0);
+  const DatagramPlan &plan = plans().from(*generation_, 0);
   ASSERT_EQ(plan.batches.size(), 3u);
   EXPECT_EQ(plan.batches[0].parts, 3u); // video
   EXPECT_TRUE(plan.batches[1].rtcp);
@@ -84,7 +86,7 @@ TEST_F(DatagramPlanTest, KeepsTracksAndReportsApartButNotEachOthersRuns) {
 TEST_F(DatagramPlanTest, PartsAreThePacketsWithoutFrameHeaders) {
   append(0, 700);
   append(0, 700);
-  const DatagramPlan &plan = generation_->datagrams(0);
+  const DatagramPlan &plan = plans().from(*generation_, 0);
   ASSERT_EQ(plan.parts.size(), 2u);
   for (size_t i = 0; i < 2; i++) {
     Bytes part(static_cast<const uint8_t *>(plan.parts[i].iov_base), plan.parts[i].iov_len);
@@ -96,7 +98,7 @@ TEST_F(DatagramPlanTest, LeavesOutWhatFitsNoDatagramAndCountsIt) {
   append(0, 1472);
   append(0, 1473);
   append(0, 1472);
-  const DatagramPlan &plan = generation_->datagrams(0);
+  const DatagramPlan &plan = plans().from(*generation_, 0);
   EXPECT_EQ(plan.oversized, 1u);
   ASSERT_EQ(plan.batches.size(), 1u);
   EXPECT_EQ(plan.batches[0].parts, 2u);
@@ -105,7 +107,7 @@ TEST_F(DatagramPlanTest, LeavesOutWhatFitsNoDatagramAndCountsIt) {
 
 TEST_F(DatagramPlanTest, BatchesStayWithinOneSegmentedSend) {
   for (int i = 0; i < 100; i++) append(0, 1472);
-  const DatagramPlan &plan = generation_->datagrams(0);
+  const DatagramPlan &plan = plans().from(*generation_, 0);
   size_t parts = 0;
   for (const DatagramBatch &batch : plan.batches) {
     EXPECT_LE(batch.parts, 64u);

@@ -72,7 +72,7 @@ TEST(StrayDatagrams, TellWhatTheirFirstBytesSay) {
   EXPECT_FALSE(StrayDatagrams::parse(other, false));
 }
 
-struct NoSupervisor final : Supervisor {
+struct NoSupervisor final : worker::Supervisor {
   void send(const control::Message &, std::span<const int>) override {}
   bool congested() const override { return false; }
 };

@@ -131,11 +131,11 @@ SourceHarness::SourceHarness(Nanoseconds read_timeout) : timer_(loop_, *this) {
   Fd table = std::move(*shm::SessionTable::make(16));
   table_.emplace(std::move(*shm::SessionTable::map(table.get())));
   Fd board = std::move(*shm::create_memfd("board", shm::DoorbellBoard::bytes()));
-  ServerParts parts{.welcome = {},
-                    .listeners = {},
-                    .udp_bases = {},
-                    .doorbells = {},
-                    .board = std::move(*shm::DoorbellBoard::map(board.get()))};
+  worker::ServerParts parts{.welcome = {},
+                            .listeners = {},
+                            .udp_bases = {},
+                            .doorbells = {},
+                            .board = std::move(*shm::DoorbellBoard::map(board.get()))};
   parts.doorbells.emplace_back(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
   control::WorkerSettings &settings = parts.welcome.settings;
   settings.read_timeout_ns = read_timeout;

@@ -62,7 +62,7 @@ private:
   std::thread thread_;
 };
 
-class SourceHarness : public Supervisor, public loop::Timer::Listener {
+class SourceHarness : public worker::Supervisor, public loop::Timer::Listener {
 public:
   explicit SourceHarness(Nanoseconds read_timeout = 10 * kSecond);
   ~SourceHarness() override;

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-namespace sluice::rtsp {
+namespace sluice::worker {
 
 class Server;
 
@@ -100,4 +100,4 @@ private:
   size_t output_begin_ = 0;
 };
 
-} // namespace sluice::rtsp
+} // namespace sluice::worker

@@ -1,13 +1,13 @@
-#include "workers/rtsp/source_connection.h"
+#include "workers/base/source_connection.h"
 
 #include "common/base/check.h"
 #include "common/base/secret.h"
-#include "workers/rtsp/server.h"
+#include "workers/base/server.h"
 
 #include <algorithm>
 #include <cerrno>
 
-namespace sluice::rtsp {
+namespace sluice::worker {
 
 SourceConnection::SourceConnection(Server &server, Listener &listener, shm::ConnectionRecord &record, Target target)
     : server_(server), listener_(listener), record_(record), target_(std::move(target)),
@@ -264,4 +264,4 @@ void SourceConnection::finish() {
   update_watch();
 }
 
-} // namespace sluice::rtsp
+} // namespace sluice::worker

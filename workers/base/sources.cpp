@@ -1,15 +1,15 @@
-#include "workers/rtsp/sources.h"
+#include "workers/base/sources.h"
 
 #include "common/base/log.h"
 #include "common/base/secret.h"
-#include "workers/rtsp/server.h"
-#include "workers/rtsp/source.h"
+#include "workers/base/publication.h"
+#include "workers/base/server.h"
 
 #include <unistd.h>
 
 #include <array>
 
-namespace sluice::rtsp {
+namespace sluice::worker {
 namespace {
 
 constexpr size_t kMaxTrustBytes = 4 << 20; // a few hundred certificates
@@ -33,13 +33,14 @@ bool same_file(const struct stat &a, const struct stat &b) {
 
 } // namespace
 
-Sources::Sources(Server &server) : server_(server) {}
+Sources::Sources(Server &server, Factory &factory) : server_(server), factory_(factory) {}
 
 Sources::~Sources() = default;
 
 void Sources::start(control::StartSource &message, const std::vector<Fd> &fds, bool welcome) {
-  if (sources_.contains(message.source)) return log(LogLevel::Error, "[RTSP] source started twice");
-  auto source = make(message, fds, welcome);
+  if (sources_.contains(message.source)) return log(LogLevel::Error, "[{}] source started twice", server_.label());
+  Result<std::unique_ptr<Source>> source = Error{"the worker is given up"};
+  if (welcome) source = factory_.make_source(message, fds);
   wipe(message.url);
   if (!source) {
     server_.supervisor().send(control::SourceFailed{.source = message.source, .reason = source.error().message});
@@ -50,13 +51,15 @@ void Sources::start(control::StartSource &message, const std::vector<Fd> &fds, b
   added.begin();
 }
 
-Result<std::unique_ptr<Source>> Sources::make(const control::StartSource &message, const std::vector<Fd> &fds,
-                                              bool welcome) {
-  if (!welcome) return Error{"the worker is given up"};
-  Url url = TRY(parse_url(message.url));
-  SourceConnection::Target target{.addresses = {}, .tls = {}, .host = url.host};
+Result<SourceConnection::Target> Sources::target_of(const control::StartSource &message, const std::vector<Fd> &fds,
+                                                    std::string host, bool tls) {
+  SourceConnection::Target target{.addresses = {}, .tls = {}, .host = std::move(host)};
   for (const std::string &text : message.addresses) target.addresses.push_back(TRY(loop::SocketAddress::parse(text)));
-  if (url.tls) target.tls = TRY(trust(message, fds));
+  if (tls) target.tls = TRY(trust(message, fds));
+  return target;
+}
+
+Result<Sources::Records> Sources::take_records() {
   if (!server_.has_descriptors(1)) return Error{"no descriptors left"};
   shm::ConnectionRecord *connection = server_.allocator().take_connection();
   shm::SessionRecord *session = server_.allocator().take_session();
@@ -67,9 +70,7 @@ Result<std::unique_ptr<Source>> Sources::make(const control::StartSource &messag
   }
   server_.identify(*connection);
   server_.identify(*session);
-  auto source = std::make_unique<Source>(server_, *this, message, url, std::move(target), *connection, *session);
-  wipe(url.userinfo);
-  return source;
+  return Records{connection, session};
 }
 
 // A machine's certificates take megabytes: they are read once.
@@ -112,9 +113,11 @@ bool Sources::answer(control::RequestId request, control::Received &received) {
   return true;
 }
 
-Publisher *Sources::find_publisher(control::StreamId stream) {
-  for (auto &[id, source] : sources_)
-    if (source->publisher() != nullptr && source->publisher()->stream() == stream) return source->publisher();
+Publication *Sources::find_publication(control::StreamId stream) {
+  for (auto &[id, source] : sources_) {
+    Publication *publication = source->publication();
+    if (publication != nullptr && publication->stream() == stream) return publication;
+  }
   return nullptr;
 }
 
@@ -157,4 +160,4 @@ void Sources::sweep() {
   retired_.clear();
 }
 
-} // namespace sluice::rtsp
+} // namespace sluice::worker

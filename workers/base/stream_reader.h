@@ -1,10 +1,10 @@
-// Whoever follows a stream's ring in this worker: a session's Reader, or the sender to its multicast groups. Registered
+// Whoever follows a stream's ring in this worker: a session's reader, a sender to groups, a muxer. Registered
 // with the Stream for as long as it follows.
 #pragma once
 
 #include <cstdint>
 
-namespace sluice::rtsp {
+namespace sluice::worker {
 
 class Generation;
 
@@ -28,4 +28,4 @@ protected:
   ~StreamReader() = default;
 };
 
-} // namespace sluice::rtsp
+} // namespace sluice::worker

@@ -6,6 +6,8 @@
 #include "common/base/time.h"
 #include "common/loop/tls.h"
 #include "ipc/control/channel.h"
+#include "workers/base/source.h"
+#include "workers/base/source_connection.h"
 
 #include <sys/stat.h>
 
@@ -14,15 +16,23 @@
 #include <unordered_map>
 #include <vector>
 
-namespace sluice::rtsp {
+namespace sluice::worker {
 
-class Publisher;
 class Server;
-class Source;
 
 class Sources {
 public:
-  explicit Sources(Server &server);
+  // The protocol's part.
+  struct Factory {
+    // Of a message that was accepted; its records are taken with take_records().
+    virtual Result<std::unique_ptr<Source>> make_source(const control::StartSource &message,
+                                                        const std::vector<Fd> &fds) = 0;
+
+  protected:
+    ~Factory() = default;
+  };
+
+  Sources(Server &server, Factory &factory);
   ~Sources();
 
   // The message's credentials are wiped. Not `welcome`: the worker is about to leave.
@@ -30,7 +40,7 @@ public:
   void stop(const control::StopSource &message);
   // Whether the request was a source's.
   bool answer(control::RequestId request, control::Received &received);
-  Publisher *find_publisher(control::StreamId stream);
+  Publication *find_publication(control::StreamId stream);
   void on_second(Nanoseconds now);
   void stop_all();                          // without a word
   void fail_all(const std::string &reason); // the supervisor is told of each
@@ -38,6 +48,16 @@ public:
   void sweep();
 
   // --- for sources ---
+
+  // Where to connect to: `host` as the certificate is to name it.
+  Result<SourceConnection::Target> target_of(const control::StartSource &message, const std::vector<Fd> &fds,
+                                             std::string host, bool tls);
+  struct Records {
+    shm::ConnectionRecord *connection = nullptr;
+    shm::SessionRecord *session = nullptr;
+  };
+  // Both are given back by the source. Error: there are none, or no descriptors.
+  Result<Records> take_records();
 
   control::RequestId request_of(const Source &source);
   // It is over but for its last words: the supervisor may use its id for another attempt.
@@ -48,9 +68,9 @@ private:
   std::vector<control::SourceId> ids() const;
   Source *find(control::SourceId id);
   Result<loop::TlsClientContext> trust(const control::StartSource &message, const std::vector<Fd> &fds);
-  Result<std::unique_ptr<Source>> make(const control::StartSource &message, const std::vector<Fd> &fds, bool welcome);
 
   Server &server_;
+  Factory &factory_;
   std::unordered_map<control::SourceId, std::unique_ptr<Source>> sources_;
   std::unordered_map<const Source *, std::unique_ptr<Source>> leaving_;
   std::unordered_map<control::RequestId, control::SourceId> asked_;
@@ -63,4 +83,4 @@ private:
   std::optional<Trusted> trusted_;
 };
 
-} // namespace sluice::rtsp
+} // namespace sluice::worker
