@@ -80,6 +80,7 @@ struct alignas(64) SessionRecord {
   std::atomic<uint64_t> bytes_in, bytes_out, packets_in, packets_out, lost;
   // Of a reader: packets that it did not get; those of them that it was too slow for, and in how many gaps.
   std::atomic<uint64_t> dropped, left_out, skips;
+  std::atomic<uint64_t> malformed;     // interleaved RTCP packets that could not be read
   std::atomic<int64_t> last_active_ns; // CLOCK_MONOTONIC
   char peer[64];
   MediaSocket sockets[kMaxMediaSockets]; // track i: RTP at 2i, RTCP at 2i+1

@@ -2,7 +2,7 @@
 transport at once, by each transport in both workers: the publisher's and the other. What they read is what was
 published, frame by frame. In a network of its own, since multicast needs one.
 
-    publish    FFmpeg, GStreamer           by TCP, UDP; FFmpeg by TLS
+    publish    FFmpeg, GStreamer           by TCP, UDP, TLS
     read       FFmpeg, GStreamer, VLC      by TCP, UDP, multicast, TLS (VLC where it can: see clients.py)
     codecs     H264 with and without B-frames, H265, VP8, VP9, MJPEG; AAC, Opus, PCMA, PCMU"""
 
@@ -135,8 +135,6 @@ class Matrix(TestCase):
 def add_tests():
     for publisher in clients.PUBLISHERS:
         for transport in clients.PUBLISH_BY:
-            if (publisher, transport) == ("gstreamer", "tls"):
-                continue  # rtspclientsink writes from two threads: its last report may tear the stream under TLS
             for fixture in FIXTURES:
 
                 def test(self, arguments=(publisher, transport, fixture)):

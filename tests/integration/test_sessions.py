@@ -1,5 +1,6 @@
 """Publishing and reading: what arrives, reports, timeouts, overrides, sessions on more than one connection."""
 
+import re
 import struct
 import threading
 import time
@@ -253,6 +254,28 @@ class Reports(Sessions):
         self.assertLess(abs(rtp_time - 3000 * source.number), 90_000 * 3)
         self.assertGreater(packets, 0)
         self.assertGreater(octets, packets * 100)
+
+    def test_reports_that_can_not_be_read_are_ignored_but_not_such_packets(self):
+        """What GStreamer's rtspclientsink sends at its end, over TLS: two of its threads write at once."""
+        publisher, source = self.client(0).publish("cam"), Source()
+        reader = self.client(1)
+        reader.play("cam")
+        torn = rtsp.sender_report(0x11223344, 3000)[:-4]
+        for report in (torn, b"", b"\x80", b"rubbish", torn):
+            publisher.send_frame(1, report)
+            reader.send_frame(1, report)
+            publisher.send_frame(0, source.next())
+            self.assertEqual(payload_number(reader.media_frame()), source.number - 1)
+        expect(publisher.request("OPTIONS", "cam"), 200)
+        expect(reader.request("OPTIONS", "cam"), 200)
+        ignored = r"\[RTSP\] \[session \d+\] RTCP packets that can't be read are ignored: invalid RTCP packet: the length"
+        self.assertEqual(len(re.findall(ignored, self.sluice.log())), 2)
+
+        publisher.send_frame(0, b"rubbish")
+        publisher.wait_until_closed(5)
+        reader.wait_until_closed(5)
+        self.sluice.wait_for_log(r"\[conn .*\] closed \(invalid RTP packet")
+        self.sluice.wait_for_log(r"(?s)(\[session \d+\] 5 RTCP packets could not be read.*){2}")
 
     def test_udp_publishers_are_greeted(self):
         _, pair = self.publish_by_udp("cam")

@@ -246,13 +246,27 @@ Result<void> Session::on_frame(uint8_t channel, Bytes payload, Nanoseconds now, 
   record_.packets_in.fetch_add(1, std::memory_order_relaxed);
   if (state().state == State::Record) {
     if (track >= state().carried_count()) return {};
-    if (rtcp) return publisher_->on_rtcp(static_cast<uint32_t>(track), payload, now);
-    return publisher_->on_rtp(static_cast<uint32_t>(track), payload, now, wall);
+    if (!rtcp) return publisher_->on_rtp(static_cast<uint32_t>(track), payload, now, wall);
+  } else {
+    if (!rtcp) return {};
+    keep_alive(now);
   }
-  if (!rtcp) return {};
-  keep_alive(now);
+  if (auto report = on_report(static_cast<uint32_t>(track), payload, now); !report) note_malformed(report.error());
+  return {};
+}
+
+Result<void> Session::on_report(uint32_t track, Bytes rtcp, Nanoseconds now) {
+  if (state().state == State::Record) return publisher_->on_rtcp(track, rtcp, now);
   IgnoreReports ignore;
-  return rtp::parse_rtcp(payload, ignore);
+  return rtp::parse_rtcp(rtcp, ignore);
+}
+
+// The frame around it tells where the next one begins, and no media are lost with it, so it is ignored: GStreamer's
+// rtspclientsink tears its last report now and then.
+void Session::note_malformed(const Error &error) {
+  if (record_.malformed.fetch_add(1, std::memory_order_relaxed) > 0) return;
+  log(LogLevel::Warn, "[{}] [session {}] RTCP packets that can't be read are ignored: {}", label(), log_id(),
+      error.message);
 }
 
 void Session::on_input_end(uint64_t input_position, Nanoseconds now) {
@@ -313,12 +327,9 @@ bool Session::on_datagram(size_t socket, Bytes datagram, Nanoseconds now, Nanose
   record_.bytes_in.fetch_add(datagram.size(), std::memory_order_relaxed);
   record_.packets_in.fetch_add(1, std::memory_order_relaxed);
   if (state().state == State::Record && track >= state().carried_count()) return true;
-  if (state().state == State::Record)
-    return (rtcp ? publisher_->on_rtcp(track, datagram, now) : publisher_->on_rtp(track, datagram, now, wall))
-        .has_value();
-  if (state().state != State::Play || !rtcp) return false;
-  IgnoreReports ignore;
-  return rtp::parse_rtcp(datagram, ignore).has_value();
+  if (state().state == State::Record && !rtcp) return publisher_->on_rtp(track, datagram, now, wall).has_value();
+  if ((state().state != State::Record && state().state != State::Play) || !rtcp) return false;
+  return on_report(track, datagram, now).has_value();
 }
 
 // --- a publisher's ports that were translated ---
@@ -450,6 +461,8 @@ void Session::log_losses() {
         skips, skips == 1 ? "" : "s");
   if (others > 0)
     log(LogLevel::Info, "[{}] [session {}] {} packets could not be sent over UDP", label(), log_id(), others);
+  if (uint64_t malformed = count(record_.malformed); malformed > 0)
+    log(LogLevel::Info, "[{}] [session {}] {} RTCP packets could not be read", label(), log_id(), malformed);
 }
 
 void Session::close(const std::string &reason, const Connection *except) {

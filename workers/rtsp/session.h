@@ -96,6 +96,8 @@ private:
   void on_poll(int fd, int events) override;
   void on_uncongested() override;
   void on_receiver_report(uint32_t track, Bytes rtcp) override;
+  Result<void> on_report(uint32_t track, Bytes rtcp, Nanoseconds now);
+  void note_malformed(const Error &error);
   void receive_datagrams(size_t socket);
   bool on_datagram(size_t socket, Bytes datagram, Nanoseconds now, Nanoseconds wall);
   void punch_holes();

@@ -138,6 +138,9 @@ TEST(Sdp, StaticPayloadTypesNeedNoRtpmap) {
   EXPECT_EQ(rewritten("m=audio 0 RTP/AVP 14\r\na=rtpmap:14 MPA/90000\r\n"),
             "m=audio 0 RTP/AVP 14\r\na=control:trackID=0\r\n");
   EXPECT_EQ(rewritten("m=video 0 RTP/AVP 32\r\n"), "m=video 0 RTP/AVP 32\r\na=control:trackID=0\r\n");
+  for (std::string rtpmap : {"", "a=rtpmap:26 JPEG/90000\r\n", "a=rtpmap:26 jpeg/90000\r\n"})
+    EXPECT_EQ(rewritten("m=video 0 RTP/AVP 26\r\n" + rtpmap),
+              "m=video 0 RTP/AVP 26\r\na=rtpmap:26 JPEG/90000\r\na=control:trackID=0\r\n");
   EXPECT_EQ(sdp_of("m=video 0 RTP/AVP 26\r\n").description.tracks[0].codec, Codec::Jpeg);
   EXPECT_EQ(sdp_of("m=audio 0 RTP/AVP 9\r\n").description.tracks[0].clock_rate, 8000u);
   size_t assigned = 0;

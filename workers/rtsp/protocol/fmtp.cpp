@@ -140,10 +140,9 @@ void normalise_encoding(Track &track) {
   bool pcm = track.codec == Codec::Pcmu || track.codec == Codec::Pcma;
   track.encoding = name->encoding;
   if (pcm && track.channels == 0) track.channels = 1;
-  if (is_static && !pcm) { // the payload type says it all
-    track.encoding.clear();
-    track.channels = assigned->channels;
-  }
+  if (!is_static || pcm) return;
+  track.channels = assigned->channels;
+  if (track.codec != Codec::Jpeg) track.encoding.clear(); // the payload type says it all; not to all clients of cameras
 }
 
 } // namespace
