@@ -1,6 +1,7 @@
 #include "common/base/log.h"
 
 #include "common/base/bytes.h"
+#include "common/base/utf8.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -22,18 +23,12 @@ std::atomic<LogLevel> current_level = LogLevel::Info;
 size_t printable_character(Bytes text) {
   uint8_t first = text[0];
   if (first < 0x80) return first >= 0x20 && first != 0x7f ? 1 : 0;
-  size_t length = first >= 0xc2 && first < 0xe0   ? 2
-                  : first >= 0xe0 && first < 0xf0 ? 3
-                  : first >= 0xf0 && first < 0xf5 ? 4
-                                                  : 0;
-  if (length == 0 || text.size() < length) return 0;
-  for (size_t i = 1; i < length; i++)
-    if ((text[i] & 0xc0) != 0x80) return 0;
-  if (first == 0xc2 && text[1] < 0xa0) return 0;                                          // C1 controls
-  if ((first == 0xe0 && text[1] < 0xa0) || (first == 0xf0 && text[1] < 0x90)) return 0;   // overlong
-  if ((first == 0xed && text[1] >= 0xa0) || (first == 0xf4 && text[1] >= 0x90)) return 0; // surrogates, too large
-  if (first == 0xe2 && text[1] == 0x80 && (text[2] == 0xa8 || text[2] == 0xa9)) return 0; // line separators
-  if (first == 0xe2 && text[1] == 0x80 && text[2] >= 0xaa && text[2] <= 0xae) return 0;   // bidirectional overrides
+  size_t length = utf8_character_length(text);
+  if (length == 2 && first == 0xc2 && text[1] < 0xa0) return 0; // C1 controls
+  if (length == 3 && first == 0xe2 && text[1] == 0x80) {
+    if (text[2] == 0xa8 || text[2] == 0xa9) return 0; // line separators
+    if (text[2] >= 0xaa && text[2] <= 0xae) return 0; // bidirectional overrides
+  }
   return length;
 }
 

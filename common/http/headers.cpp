@@ -1,14 +1,13 @@
 #include "common/http/headers.h"
 
+#include "common/base/secret.h"
+#include "common/base/text.h"
+
 #include <algorithm>
 #include <cstdint>
 
 namespace sluice::http {
 namespace {
-
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
 
 bool is_token_char(char c) {
   return c > 0x20 && c < 0x7f && std::string_view("()<>@,;:\\\"/[]?={}").find(c) == std::string_view::npos;
@@ -28,15 +27,9 @@ size_t Headers::count(std::string_view name) const {
       all_.begin(), all_.end(), [&](const Header &header) { return equal_ignoring_case(header.name, name); }));
 }
 
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return a.size() == b.size() &&
-         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
-}
-
-std::string_view trim(std::string_view text) {
-  size_t begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
+void Headers::wipe(std::string_view name) {
+  for (Header &header : all_)
+    if (equal_ignoring_case(header.name, name)) sluice::wipe(header.value);
 }
 
 bool is_token(std::string_view text) {

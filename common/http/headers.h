@@ -21,15 +21,12 @@ public:
   // The first of that name, in any case; null when there is none. Valid until the next add.
   const std::string *find(std::string_view name) const;
   size_t count(std::string_view name) const;
+  void wipe(std::string_view name); // the values' memory, too
   const std::vector<Header> &all() const { return all_; }
 
 private:
   std::vector<Header> all_;
 };
-
-bool equal_ignoring_case(std::string_view a, std::string_view b);
-// Without spaces and tabs at both ends.
-std::string_view trim(std::string_view text);
 
 // A method or the name of a header: not empty, no separators (RFC 9110 section 5.6.2).
 bool is_token(std::string_view text);

@@ -1,6 +1,7 @@
 #include "common/http/request_parser.h"
 
 #include "common/base/check.h"
+#include "common/base/text.h"
 #include "common/http/uri.h"
 
 #include <algorithm>

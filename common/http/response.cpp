@@ -1,5 +1,7 @@
 #include "common/http/response.h"
 
+#include "common/base/text.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -1,5 +1,6 @@
 #include "common/http/uri.h"
 
+#include "common/base/text.h"
 #include "common/http/headers.h"
 
 #include <algorithm>

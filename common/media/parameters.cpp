@@ -1,6 +1,7 @@
 #include "common/media/parameters.h"
 
 #include "common/base/base64.h"
+#include "common/base/text.h"
 #include "common/media/h264.h"
 #include "common/media/h265.h"
 #include "common/media/nal_unit.h"
@@ -12,21 +13,6 @@
 namespace sluice::media {
 
 namespace {
-
-std::string_view trim(std::string_view text) {
-  constexpr std::string_view kBlank = " \t";
-  size_t first = text.find_first_not_of(kBlank);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
-}
-
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
-}
 
 // Calls `use` for each of the comma-separated base64 values.
 template <class Use> Result<void> for_each_set(std::string_view list, Use use) {

@@ -2,6 +2,7 @@
 
 #include "common/base/bytes.h"
 #include "common/base/check.h"
+#include "common/base/utf8.h"
 
 #include <cjson/cJSON.h>
 
@@ -15,28 +16,12 @@ namespace {
 
 constexpr std::string_view kReplacement = "\xef\xbf\xbd";
 
-// Length of the UTF-8 character at the front; 0 if there is none (RFC 3629).
-size_t character_length(Bytes text) {
-  uint8_t first = text[0];
-  if (first < 0x80) return 1;
-  size_t length = first >= 0xc2 && first < 0xe0   ? 2
-                  : first >= 0xe0 && first < 0xf0 ? 3
-                  : first >= 0xf0 && first < 0xf5 ? 4
-                                                  : 0;
-  if (length == 0 || text.size() < length) return 0;
-  for (size_t i = 1; i < length; i++)
-    if ((text[i] & 0xc0) != 0x80) return 0;
-  bool overlong = (first == 0xe0 && text[1] < 0xa0) || (first == 0xf0 && text[1] < 0x90);
-  bool beyond = (first == 0xed && text[1] >= 0xa0) || (first == 0xf4 && text[1] >= 0x90);
-  return overlong || beyond ? 0 : length;
-}
-
 // Ends with a NUL, for cJSON.
 SecretText terminated_utf8(std::string_view text) {
   std::string clean;
   clean.reserve(text.size() * kReplacement.size() + 1); // never reallocated
   for (Bytes rest = as_bytes(text); !rest.empty();) {
-    size_t length = character_length(rest);
+    size_t length = utf8_character_length(rest);
     clean += length == 0 ? kReplacement : as_text(rest.first(length));
     rest = rest.subspan(std::max<size_t>(length, 1));
   }

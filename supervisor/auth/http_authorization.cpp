@@ -1,6 +1,8 @@
 #include "supervisor/auth/http_authorization.h"
 
 #include "common/base/base64.h"
+#include "common/base/text.h"
+#include "common/http/field_value.h"
 #include "supervisor/auth/hashes.h"
 
 #include <algorithm>
@@ -9,55 +11,15 @@
 namespace sluice::auth {
 namespace {
 
-bool is_space(char c) {
-  return c == ' ' || c == '\t';
-}
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char &c : result)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return result;
-}
-
-void skip_spaces(std::string_view &rest) {
-  while (!rest.empty() && is_space(rest[0])) rest.remove_prefix(1);
-}
-
-// Spaces and empty elements of the list.
-void skip_separators(std::string_view &rest) {
-  while (!rest.empty() && (is_space(rest[0]) || rest[0] == ',')) rest.remove_prefix(1);
-}
-
-std::string_view take_until(std::string_view &rest, std::string_view ends) {
-  std::string_view front = rest.substr(0, rest.find_first_of(ends));
-  rest.remove_prefix(front.size());
-  return front;
-}
-
-// `rest` begins behind the opening quote.
-Result<std::string> take_quoted(std::string_view &rest) {
-  std::string value;
-  while (!rest.empty()) {
-    char c = rest[0];
-    rest.remove_prefix(1);
-    if (c == '"') return value;
-    if (c == '\\') {
-      if (rest.empty()) break;
-      c = rest[0];
-      rest.remove_prefix(1);
-    }
-    value.push_back(c);
-  }
-  return Error{"quoted string without end in the authorization header"};
-}
+constexpr std::string_view kBlanks = " \t", kSeparators = ", \t";
 
 Result<std::string> take_value(std::string_view &rest) {
   if (rest.starts_with('"')) {
-    rest.remove_prefix(1);
-    return take_quoted(rest);
+    auto value = http::take_quoted(rest);
+    if (!value) return Error{"quoted string without end in the authorization header"};
+    return std::move(*value);
   }
-  std::string_view token = take_until(rest, ", \t\"");
+  std::string_view token = http::take_until(rest, ", \t\"");
   if (token.empty()) return Error{"parameter without value in the authorization header"};
   return std::string(token);
 }
@@ -73,14 +35,14 @@ std::optional<std::string> *member_of(DigestAuthorization &digest, std::string_v
 Result<Authorization> read_digest(std::string_view rest) {
   DigestAuthorization digest;
   std::vector<std::string> names;
-  for (skip_separators(rest); !rest.empty(); skip_separators(rest)) {
-    std::string name = lower(take_until(rest, "=, \t\""));
-    skip_spaces(rest);
+  for (http::skip(rest, kSeparators); !rest.empty(); http::skip(rest, kSeparators)) {
+    std::string name = lower(http::take_until(rest, "=, \t\""));
+    http::skip(rest, kBlanks);
     if (name.empty() || !rest.starts_with('=')) return Error{"invalid parameter in the authorization header"};
     rest.remove_prefix(1);
-    skip_spaces(rest);
+    http::skip(rest, kBlanks);
     std::string value = TRY(take_value(rest));
-    skip_spaces(rest);
+    http::skip(rest, kBlanks);
     if (!rest.empty() && rest[0] != ',') return Error{"invalid parameter in the authorization header"};
     if (std::find(names.begin(), names.end(), name) != names.end())
       return Error{"parameter provided twice in the authorization header"};
@@ -113,10 +75,9 @@ std::string_view without_track(std::string_view url) {
 
 Result<Authorization> parse_authorization(std::string_view value) {
   if (value.size() > kMaxAuthorizationBytes) return Error{"authorization header is too long"};
-  skip_spaces(value);
-  while (!value.empty() && is_space(value.back())) value.remove_suffix(1);
-  std::string scheme = lower(take_until(value, " \t"));
-  skip_spaces(value);
+  value = trim(value);
+  std::string scheme = lower(http::take_until(value, " \t"));
+  http::skip(value, kBlanks);
   if (scheme == "basic") return read_basic(value);
   if (scheme == "digest") return read_digest(value);
   return Error{"unsupported authorization header"};

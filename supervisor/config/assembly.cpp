@@ -1,7 +1,8 @@
 #include "supervisor/config/assembly.h"
 
+#include "common/base/text.h"
+#include "common/base/utf8.h"
 #include "supervisor/config/decode.h"
-#include "supervisor/config/utf8.h"
 
 #include <fmt/core.h>
 
@@ -20,12 +21,6 @@ constexpr size_t kMaxNameBytes = 100; // of a name that a message repeats
 std::string upper(std::string_view text) {
   std::string result(text);
   for (char &c : result) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  return result;
-}
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char &c : result) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return result;
 }
 

@@ -1,7 +1,7 @@
 #include "supervisor/config/json_document.h"
 
 #include "common/base/log.h"
-#include "supervisor/config/utf8.h"
+#include "common/base/utf8.h"
 
 #include <cjson/cJSON.h>
 #include <fmt/core.h>

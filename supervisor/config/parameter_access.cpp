@@ -1,5 +1,6 @@
 // Reading and writing members through the table of parameters.cpp.
 #include "common/base/check.h"
+#include "common/base/text.h"
 #include "supervisor/config/parameters.h"
 #include "supervisor/config/values.h"
 
@@ -35,9 +36,7 @@ template <class S> void set_all_defaults(S &holder) {
 
 // Edits between two names: insertions, removals and replacements of a character, whatever the case.
 size_t edit_distance(std::string_view a, std::string_view b) {
-  auto same = [](char x, char y) {
-    return std::tolower(static_cast<unsigned char>(x)) == std::tolower(static_cast<unsigned char>(y));
-  };
+  auto same = [](char x, char y) { return lower(x) == lower(y); };
   std::vector<size_t> row(b.size() + 1);
   for (size_t j = 0; j <= b.size(); j++) row[j] = j;
   for (size_t i = 1; i <= a.size(); i++) {

@@ -1,5 +1,7 @@
 #include "supervisor/config/values.h"
 
+#include "common/base/text.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -101,12 +103,6 @@ std::vector<std::string> set_words(const std::array<Word<bool Set::*>, N> &words
   return items;
 }
 
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
-    return std::tolower(static_cast<unsigned char>(x)) == std::tolower(static_cast<unsigned char>(y));
-  });
-}
-
 // The number at the front, removed from `text`: digits with at most one point and at least one digit.
 std::optional<double> take_number(std::string_view &text) {
   size_t length = std::min(text.find_first_not_of("0123456789."), text.size());
@@ -201,8 +197,7 @@ Result<void> parse_value(std::string_view text, uint64_t &value) {
     return {};
   }
   std::optional<double> number = take_number(rest);
-  std::string unit;
-  for (char c : rest.substr(0, 4)) unit += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  std::string unit = lower(rest.substr(0, 4));
   double factor = 0;
   if (unit == "b") factor = 1;
   size_t prefix = unit.empty() ? kPrefixes.npos : kPrefixes.find(unit[0]);

@@ -1,6 +1,7 @@
 #include "workers/rtsp/protocol/challenge.h"
 
-#include "workers/rtsp/protocol/head.h"
+#include "common/base/text.h"
+#include "common/http/field_value.h"
 
 #include <algorithm>
 
@@ -23,50 +24,21 @@ struct RawChallenge {
   }
 };
 
-void skip(std::string_view &rest, std::string_view characters) {
-  rest.remove_prefix(std::min(rest.find_first_not_of(characters), rest.size()));
-}
-
-std::string_view take_token(std::string_view &rest) {
-  std::string_view token = rest.substr(0, rest.find_first_of("=, \t\""));
-  rest.remove_prefix(token.size());
-  return token;
-}
-
-// `rest` begins behind the opening quote.
-Result<std::string> take_quoted(std::string_view &rest) {
-  std::string value;
-  while (!rest.empty()) {
-    char c = rest[0];
-    rest.remove_prefix(1);
-    if (c == '"') return value;
-    if (c == '\\' && !rest.empty()) {
-      c = rest[0];
-      rest.remove_prefix(1);
-    }
-    value.push_back(c);
-  }
-  return Error{"quoted string without end in a challenge"};
-}
-
 Result<std::string> take_value(std::string_view &rest) {
-  skip(rest, " \t");
-  if (rest.starts_with('"')) {
-    rest.remove_prefix(1);
-    return take_quoted(rest);
-  }
-  std::string_view value = rest.substr(0, rest.find_first_of(", \t")); // with '=', as base64 ends
-  rest.remove_prefix(value.size());
-  return std::string(value);
+  http::skip(rest, " \t");
+  if (!rest.starts_with('"')) return std::string(http::take_until(rest, ", \t")); // with '=', as base64 ends
+  auto value = http::take_quoted(rest);
+  if (!value) return Error{"quoted string without end in a challenge"};
+  return std::move(*value);
 }
 
 // A word followed by '=' is a parameter of the challenge before it, any other begins a challenge.
 Result<std::vector<RawChallenge>> split(std::string_view rest) {
   std::vector<RawChallenge> challenges;
-  for (skip(rest, ", \t"); !rest.empty(); skip(rest, ", \t")) {
-    std::string_view word = take_token(rest);
+  for (http::skip(rest, ", \t"); !rest.empty(); http::skip(rest, ", \t")) {
+    std::string_view word = http::take_until(rest, "=, \t\"");
     if (word.empty()) return Error{"malformed challenge"};
-    skip(rest, " \t");
+    http::skip(rest, " \t");
     if (!rest.starts_with('=')) {
       if (challenges.size() == kMaxChallenges) return Error{"too many challenges"};
       challenges.push_back({word, {}});

@@ -1,6 +1,7 @@
 // What the Client makes of a server's answers.
 
 #include "common/base/log.h"
+#include "common/base/text.h"
 #include "workers/rtsp/protocol/client.h"
 #include "workers/rtsp/protocol/client_urls.h"
 #include "workers/rtsp/protocol/sdp.h"

@@ -1,6 +1,6 @@
 #include "workers/rtsp/protocol/client_transport.h"
 
-#include "workers/rtsp/protocol/head.h"
+#include "common/base/text.h"
 
 #include <arpa/inet.h>
 #include <fmt/format.h>

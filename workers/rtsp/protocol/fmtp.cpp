@@ -1,6 +1,7 @@
 #include "workers/rtsp/protocol/fmtp.h"
 
-#include "workers/rtsp/protocol/head.h"
+#include "common/base/text.h"
+#include "common/media/parameters.h"
 
 #include <fmt/format.h>
 
@@ -13,6 +14,7 @@ namespace sluice::rtsp {
 namespace {
 
 using media::Codec;
+using media::fmtp_value;
 using media::MediaKind;
 using media::Track;
 
@@ -185,18 +187,6 @@ Codec codec_of(MediaKind kind, std::string_view encoding) {
     if (entry.kind == kind && equal_ignoring_case(entry.encoding, encoding)) return entry.codec;
   }
   return Codec::Other;
-}
-
-std::optional<std::string_view> fmtp_value(std::string_view fmtp, std::string_view key) {
-  while (!fmtp.empty()) {
-    size_t end = std::min(fmtp.find(';'), fmtp.size());
-    std::string_view part = fmtp.substr(0, end);
-    fmtp.remove_prefix(std::min(end + 1, fmtp.size()));
-    size_t equals = part.find('=');
-    if (equals == std::string_view::npos || !equal_ignoring_case(trim(part.substr(0, equals)), key)) continue;
-    return trim(part.substr(equals + 1));
-  }
-  return std::nullopt;
 }
 
 void normalise(Track &track) {

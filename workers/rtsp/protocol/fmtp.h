@@ -22,9 +22,6 @@ std::optional<StaticPayload> static_payload(uint8_t payload_type);
 
 media::Codec codec_of(media::MediaKind kind, std::string_view encoding);
 
-// The value of a parameter in "key=value; key=value", keys in any case; empty when it is not there.
-std::optional<std::string_view> fmtp_value(std::string_view fmtp, std::string_view key);
-
 // Sets encoding, channels and fmtp as they are written. Normalising again changes nothing.
 void normalise(media::Track &track);
 

@@ -1,6 +1,6 @@
 #include "workers/rtsp/protocol/head.h"
 
-#include "common/base/secret.h"
+#include "common/base/text.h"
 
 #include <fmt/format.h>
 
@@ -11,16 +11,8 @@ namespace {
 
 constexpr size_t kMaxLineBytes = kMaxHeaderNameBytes + kMaxHeaderValueBytes + 16; // separators and spaces
 
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
 bool is_line_end(uint8_t c) {
   return c == '\r' || c == '\n';
-}
-
-bool is_token_char(char c) {
-  return c > 0x20 && c < 0x7f && std::string_view("()<>@,;:\\\"/[]?={}").find(c) == std::string_view::npos;
 }
 
 std::string_view without_carriage_return(std::string_view line) {
@@ -65,16 +57,14 @@ Result<Header> parse_header(std::string_view line) {
   std::string_view name = line.substr(0, colon);
   while (name.ends_with(' ') || name.ends_with('\t')) name.remove_suffix(1);
   std::string_view value = trim(line.substr(colon + 1));
-  if (name.empty() || !std::all_of(name.begin(), name.end(), is_token_char)) return Error{"invalid header name"};
+  if (!http::is_token(name)) return Error{"invalid header name"};
   if (name.size() > kMaxHeaderNameBytes) {
     return Error{fmt::format("header name exceeds {} bytes", kMaxHeaderNameBytes)};
   }
   if (value.size() > kMaxHeaderValueBytes) {
     return Error{fmt::format("header value exceeds {} bytes", kMaxHeaderValueBytes)};
   }
-  bool printable = std::all_of(value.begin(), value.end(),
-                               [](char c) { return c == '\t' || (static_cast<uint8_t>(c) >= 0x20 && c != 0x7f); });
-  if (!printable) return Error{"invalid character in a header"};
+  if (!http::is_header_value(value)) return Error{"invalid character in a header"};
   return Header{std::string(name), std::string(value)};
 }
 
@@ -93,34 +83,6 @@ Result<size_t> body_length(const Headers &headers) {
 }
 
 } // namespace
-
-const std::string *Headers::find(std::string_view name) const {
-  for (const Header &header : all_) {
-    if (equal_ignoring_case(header.name, name)) return &header.value;
-  }
-  return nullptr;
-}
-
-size_t Headers::count(std::string_view name) const {
-  return static_cast<size_t>(std::count_if(
-      all_.begin(), all_.end(), [&](const Header &header) { return equal_ignoring_case(header.name, name); }));
-}
-
-void Headers::wipe(std::string_view name) {
-  for (Header &header : all_)
-    if (equal_ignoring_case(header.name, name)) sluice::wipe(header.value);
-}
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return a.size() == b.size() &&
-         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
-}
-
-std::string_view trim(std::string_view text) {
-  size_t begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
-}
 
 Result<std::optional<Head>> parse_head(Bytes input, ParseHint &hint) {
   if (hint.total <= kMaxMessageBytes && input.size() < hint.total) return std::optional<Head>();

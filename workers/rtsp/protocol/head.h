@@ -4,11 +4,10 @@
 
 #include "common/base/bytes.h"
 #include "common/base/result.h"
+#include "common/http/headers.h"
 
 #include <optional>
 #include <string>
-#include <string_view>
-#include <vector>
 
 namespace sluice::rtsp {
 
@@ -22,22 +21,8 @@ constexpr size_t kMaxLeadingLineEndBytes = 64; // CR and LF between messages
 constexpr size_t kMaxHeadBytes = 28 * 1024;    // all of it up to the body, leading line ends included
 constexpr size_t kMaxMessageBytes = kMaxHeadBytes + kMaxBodyBytes;
 
-struct Header {
-  std::string name, value;
-};
-
-class Headers {
-public:
-  void add(std::string name, std::string value) { all_.push_back({std::move(name), std::move(value)}); }
-  // The first of that name, in any case; null when there is none. Valid until the next add.
-  const std::string *find(std::string_view name) const;
-  size_t count(std::string_view name) const;
-  void wipe(std::string_view name); // the values' memory, too
-  const std::vector<Header> &all() const { return all_; }
-
-private:
-  std::vector<Header> all_;
-};
+using http::Header;
+using http::Headers;
 
 // Where an earlier look at the same, shorter input stopped. A caller that keeps it between calls (zeroed when
 // the input begins with another message) makes repeated parsing of growing input linear. Plain; any value is safe.
@@ -56,9 +41,5 @@ struct Head {
 
 // Empty while incomplete. Errors: a limit exceeded, or what is not RTSP.
 Result<std::optional<Head>> parse_head(Bytes input, ParseHint &hint);
-
-bool equal_ignoring_case(std::string_view a, std::string_view b);
-// Without spaces and tabs at both ends.
-std::string_view trim(std::string_view text);
 
 } // namespace sluice::rtsp

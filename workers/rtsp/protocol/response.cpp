@@ -1,5 +1,7 @@
 #include "workers/rtsp/protocol/response.h"
 
+#include "common/base/text.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -1,5 +1,5 @@
+#include "common/base/text.h"
 #include "workers/rtsp/protocol/fmtp.h"
-#include "workers/rtsp/protocol/head.h"
 #include "workers/rtsp/protocol/sdp.h"
 
 #include <fmt/format.h>

@@ -1,6 +1,6 @@
 #include "workers/rtsp/protocol/session_header.h"
 
-#include "workers/rtsp/protocol/head.h"
+#include "common/base/text.h"
 
 #include <charconv>
 

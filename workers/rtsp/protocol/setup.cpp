@@ -1,6 +1,7 @@
 #include "workers/rtsp/protocol/setup.h"
 
 #include "common/base/codec.h"
+#include "common/base/text.h"
 #include "workers/rtsp/protocol/sdp.h"
 
 #include <fmt/format.h>

@@ -1,6 +1,6 @@
 #include "workers/rtsp/protocol/transport.h"
 
-#include "workers/rtsp/protocol/head.h"
+#include "common/base/text.h"
 
 #include <arpa/inet.h>
 #include <fmt/format.h>

@@ -1,5 +1,6 @@
 #include "workers/rtsp/protocol/url.h"
 
+#include "common/base/text.h"
 #include "workers/rtsp/protocol/head.h"
 
 #include <fmt/format.h>

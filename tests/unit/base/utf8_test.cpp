@@ -1,8 +1,8 @@
-#include "supervisor/config/utf8.h"
+#include "common/base/utf8.h"
 
 #include <gtest/gtest.h>
 
-namespace sluice::config {
+namespace sluice {
 namespace {
 
 TEST(Utf8, IsToldFromOtherBytes) {
@@ -13,5 +13,13 @@ TEST(Utf8, IsToldFromOtherBytes) {
     EXPECT_FALSE(is_utf8(text)) << text;
 }
 
+TEST(Utf8, TellsTheLengthOfACharacter) {
+  EXPECT_EQ(utf8_character_length(as_bytes("abc")), 1u);
+  EXPECT_EQ(utf8_character_length(as_bytes("\u00e9x")), 2u);
+  EXPECT_EQ(utf8_character_length(as_bytes("\u20acx")), 3u);
+  EXPECT_EQ(utf8_character_length(as_bytes("\U0010ffffx")), 4u);
+  EXPECT_EQ(utf8_character_length(as_bytes("\xe2\x82x")), 0u);
+}
+
 } // namespace
-} // namespace sluice::config
+} // namespace sluice
