@@ -73,15 +73,18 @@ Result<void> Rings::add_generation(control::StreamId stream, Ring &ring, size_t 
     ring::subscribe(next.mapping.writable(), static_cast<size_t>(std::countr_zero(rest)));
   ring.generation = parameters.generation;
   ring.capacity = capacity;
-  ring.bytes += bytes;
+  next.bytes = bytes;
   used_bytes_ += bytes;
   ring.generations.push_back(std::move(next));
   generations_++;
-  if (ring.generations.size() > 2) {
-    ring.generations.pop_front();
-    generations_--;
-  }
+  if (ring.generations.size() > 2) drop_oldest(ring);
   return {};
+}
+
+void Rings::drop_oldest(Ring &ring) {
+  used_bytes_ -= ring.generations.front().bytes;
+  ring.generations.pop_front();
+  generations_--;
 }
 
 Rings::Grant Rings::grant_of(const Ring &ring) {
@@ -116,8 +119,7 @@ void Rings::unsubscribe(control::StreamId stream, uint16_t slot) {
 void Rings::close(control::StreamId stream) {
   auto found = rings_.find(stream);
   if (found == rings_.end()) return;
-  used_bytes_ -= found->second.bytes;
-  generations_ -= found->second.generations.size();
+  while (!found->second.generations.empty()) drop_oldest(found->second);
   free_indices_.push_back(found->second.index);
   rings_.erase(found);
 }

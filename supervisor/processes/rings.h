@@ -62,6 +62,7 @@ private:
   struct Generation {
     Fd writable, read_only;
     shm::Mapping mapping;
+    uint64_t bytes = 0;
   };
   struct Ring {
     uint16_t writer = 0;
@@ -69,15 +70,16 @@ private:
     uint16_t index = 0;
     uint32_t generation = 0;
     size_t capacity = 0;
-    uint64_t bytes = 0;                       // of all generations: readers may still be in the old ones
     std::map<uint16_t, size_t> subscriptions; // by slot
     uint64_t subscribers = 0;                 // a bit for each of those
     media::StreamDescription description;
-    // The newest last, and the one before it, which the writer may not have left yet.
+    // The newest last, and the one before it, which the writer and readers may not have left yet. Both count in the
+    // budget, older ones no more.
     std::deque<Generation> generations;
   };
 
   Result<void> add_generation(control::StreamId stream, Ring &ring, size_t capacity);
+  void drop_oldest(Ring &ring);
   static Grant grant_of(const Ring &ring);
 
   size_t initial_ = 0, largest_ = 0; // capacities

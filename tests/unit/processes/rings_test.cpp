@@ -142,6 +142,20 @@ TEST_F(RingsTest, StaysWithinItsBudgetAndGetsBackWhatIsClosed) {
   EXPECT_TRUE(rings.open(100, 0, description()).has_value());
 }
 
+TEST_F(RingsTest, CountsTheTwoNewestGenerationsOfARing) {
+  ASSERT_TRUE(rings.open(7, 0, description()).has_value());
+  uint64_t one = rings.used_bytes();
+  ASSERT_TRUE(rings.hand_on(7, 1).has_value());
+  EXPECT_EQ(rings.used_bytes(), 2 * one);
+  for (uint16_t i = 0; i < 200; i++) ASSERT_TRUE(rings.hand_on(7, i % 2).has_value()) << i;
+  EXPECT_EQ(rings.used_bytes(), 2 * one);
+  ASSERT_TRUE(rings.grow(7, 1, 4 * kMiB)->has_value());
+  EXPECT_GT(rings.used_bytes(), 4 * one);
+  EXPECT_LT(rings.used_bytes(), 6 * one);
+  rings.close(7);
+  EXPECT_EQ(rings.used_bytes(), 0U);
+}
+
 TEST_F(RingsTest, GivesNoIndexTwiceAndReusesTheLongestUnused) {
   auto first = *rings.open(1, 0, description());
   auto second = *rings.open(2, 0, description());
