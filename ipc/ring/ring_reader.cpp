@@ -68,6 +68,9 @@ bool RingReader::has_random_access() const {
 bool RingReader::safe(uint64_t position) const {
   return load(header().reserved) - position <= capacity_ / 4 * 3;
 }
+bool RingReader::endangered(uint64_t position) const {
+  return !safe(position) && state() == RingState::Live;
+}
 bool RingReader::intact(uint64_t position) const {
   return load(header().reserved) - position <= capacity_;
 }

@@ -69,6 +69,8 @@ public:
   Span span(uint64_t cursor, size_t limit_bytes, uint64_t limit_sequence = kNoSequence) const;
   // What lies at `position` is at least a quarter of the ring away from being overwritten.
   bool safe(uint64_t position) const;
+  // It is not, and may be overwritten: once its writer is done with a ring, nothing in it is in danger.
+  bool endangered(uint64_t position) const;
   // What lies at `position` and later was not overwritten by anything until now.
   bool intact(uint64_t position) const;
 

@@ -96,9 +96,19 @@ void MulticastSender::finish() {
 void MulticastSender::start(const Start &start) {
   generation_ = start.generation;
   cursor_ = start.cursor;
+  placed_ = generation_->reader().state() != ring::RingState::Waiting;
+}
+
+// All there was when it began was a generation that its writer had not continued into.
+bool MulticastSender::places_itself() {
+  if (generation_->reader().state() == ring::RingState::Waiting) return false;
+  start(stream_.start(false));
+  generation_->forget_round();
+  return placed_;
 }
 
 void MulticastSender::serve() {
+  if (!placed_ && !places_itself()) return;
   for (int i = 0; i < kMaxPlansInARow; i++) {
     Progress progress = serve_span(generation_->span(cursor_));
     if (progress == Progress::UpToDate || generation_->reached(cursor_)) return;
@@ -123,7 +133,7 @@ MulticastSender::Progress MulticastSender::serve_span(const ring::Span &span) {
   case ring::Span::State::Data:
     break;
   }
-  if (!generation_->reader().safe(span.begin_position)) {
+  if (generation_->reader().endangered(span.begin_position)) {
     skip_to_random_access();
     return Progress::More;
   }

@@ -46,6 +46,7 @@ private:
     DatagramSender sender;
   };
 
+  bool places_itself();
   void open_missing_outlets();
   Result<Outlet> open_outlet(uint32_t interface) const;
   void close_outlet(Outlet &outlet);
@@ -64,6 +65,7 @@ private:
   media::StreamDescription description_;
   Generation *generation_ = nullptr;
   uint64_t cursor_ = 0;
+  bool placed_ = true; // the cursor means something
   bool reports_due_ = false, complained_ = false;
   Nanoseconds reported_at_ = 0, losses_told_at_ = 0;
   uint64_t lost_ = 0; // packets, not told yet

@@ -114,6 +114,22 @@ TEST(RingWriter, ContinuesInABiggerRingWithNothingLost) {
   for (uint64_t i = 1900; i < 2500; i++) ASSERT_TRUE(equal(next_reader.copy(i, buffer).value(), entry_of(i)));
 }
 
+TEST(RingReader, IsInDangerNoMoreOnceTheWriterHasLeftTheRing) {
+  TestRing old;
+  while (old.reader.safe(0)) {
+    ASSERT_TRUE(append_next(old.writer));
+    old.writer.commit(0);
+  }
+  EXPECT_TRUE(old.reader.endangered(0));
+  EXPECT_FALSE(old.reader.endangered(old.reader.span(1, kAll).end_position));
+
+  TestMemory memory(2 * kMinDataCapacity);
+  ASSERT_TRUE(RingWriter::format(memory.writable.writable(), parameters_of(1)));
+  ASSERT_TRUE(RingWriter::continue_from(memory.writable.writable(), old.writer));
+  EXPECT_FALSE(old.reader.safe(0));
+  EXPECT_FALSE(old.reader.endangered(0)) << "all of it can still be sent";
+}
+
 TEST(RingWriter, ContinuesWithoutAPictureWhereThereIsNone) {
   TestRing old;
   for (uint64_t i = 0; i < 50; i++) {
