@@ -125,9 +125,11 @@ class Matrix(TestCase):
 
     def check_end_of_publisher(self, publisher, status, text, sluice):
         """GStreamer's rtspclientsink may write a last report to the connection that it has just closed itself, after
-        TEARDOWN was answered, and takes that for an error."""
+        TEARDOWN was answered, and takes that for an error. Over TLS that report and TEARDOWN, which two of its threads
+        write at once, may come mixed: no server can tell them apart, and this one closes the connection."""
         if publisher == "gstreamer" and status == 1 and "Received end-of-file" in text:
-            self.assertRegex(sluice.log(), r"destroyed \(teared down by ")
+            torn = r"\[RTSPS\] \[session \d+\] RTCP packets that can't be read are ignored: (?s:.*)\[RTSPS\] \[conn .*\] closed \(invalid "
+            self.assertRegex(sluice.log(), rf"destroyed \(teared down by |{torn}")
         else:
             self.assertEqual(status, 0, text)
 

@@ -135,11 +135,13 @@ private:
   Nanoseconds last_input_ns_, last_input_wall_ns_ = 0, blocked_since_ns_ = 0, linger_until_ns_ = 0;
   size_t blocked_bytes_ = 0;            // that the peer had not acknowledged a second ago, while blocked
   Nanoseconds incomplete_since_ns_ = 0; // the input's front waits for its rest since then; 0: it does not
-  std::optional<Request> request_;      // being handled
-  size_t request_bytes_ = 0;            // of it in the input buffer
-  size_t consumed_this_turn_ = 0;       // of the input buffer's front, not cut off yet
-  std::optional<Decision> decision_;    // that the supervisor was asked for
-  std::optional<Reply> delayed_reply_;
+  // Of the moment only, so not in every connection: what is being handled, what the supervisor was asked for, the reply
+  // that waits.
+  std::unique_ptr<Request> request_;
+  std::unique_ptr<Decision> decision_;
+  std::unique_ptr<Reply> delayed_reply_;
+  size_t request_bytes_ = 0;      // of it in the input buffer
+  size_t consumed_this_turn_ = 0; // of the input buffer's front, not cut off yet
   Nanoseconds delayed_until_ns_ = 0;
   bool wipe_input_ = false;    // the request that is being consumed held credentials
   bool reported_ = false;      // the supervisor was told of the connection

@@ -30,7 +30,7 @@ RefusalKind to_refusal_kind(control::Refusal refusal) {
 } // namespace
 
 void Connection::handle(ParsedRequest &parsed) {
-  request_ = std::move(parsed.request);
+  request_ = std::make_unique<Request>(std::move(parsed.request));
   if (state().session != 0 && session() == nullptr) state().session = 0; // it ended meanwhile
   uint32_t wire_id = session_id_of(*request_, state());
   if (log_enabled(LogLevel::Debug))
@@ -92,7 +92,7 @@ void Connection::perform(Decision decision) {
     void operator()(PauseMedia &d) { self.pause_media(d); }
     void operator()(EndSession &) { self.end_session(); }
   };
-  decision_ = std::move(decision);
+  decision_ = std::make_unique<Decision>(std::move(decision));
   std::visit(Visitor{*this}, *decision_);
 }
 
@@ -313,7 +313,7 @@ void Connection::answer_unauthorized(const control::Refused &refused) {
   log(LogLevel::Debug, "[{}] [conn {}] {}authentication error: {}", label(), peer_text_,
       reply.close ? "" : "non-critical ", reply.reason);
   if (!reply.close) return finish(std::move(reply));
-  delayed_reply_ = std::move(reply);
+  delayed_reply_ = std::make_unique<Reply>(std::move(reply));
   delayed_until_ns_ = server_.event_loop().now() + kFailureDelay;
   phase_ = Phase::Delaying;
   forget_request();

@@ -130,14 +130,19 @@ private:
   std::optional<MulticastSeat> seat_;
   bool closed_ = false;
   bool foreign_payload_noted_ = false, heard_all_noted_ = false;
-  MovedSender moved_sender_;
-  std::array<Nanoseconds, shm::kMaxMediaSockets> heard_{}; // when each of its sockets brought something of use last
-  std::vector<uint16_t> left_ports_;                       // claimed, and moved from
+
   struct Move {
     size_t socket;
     uint16_t port;
   };
-  std::optional<Move> move_; // the supervisor was asked for the address
+  // Where what is published over UDP comes from. Readers, of whom there are many, have none.
+  struct UdpInput {
+    MovedSender moved_sender;
+    std::array<Nanoseconds, shm::kMaxMediaSockets> heard{}; // when each socket brought something of use last
+    std::vector<uint16_t> left_ports;                       // claimed, and moved from
+    std::optional<Move> move;                               // the supervisor was asked for the address
+  };
+  std::unique_ptr<UdpInput> udp_input_;
 };
 
 } // namespace sluice::rtsp
