@@ -1,5 +1,5 @@
-// Synthetic cameras that publish to a server, all from one process on the clients' core, until it is ended. Their
-// groups of pictures begin at different times.
+// Synthetic cameras that publish to a server, all from one process on the clients' core, until it is ended or all of
+// them were cut off. Their groups of pictures begin at different times.
 #pragma once
 
 #include "tests/bench/fanout/process.h"
@@ -10,7 +10,7 @@ namespace sluice::fanout {
 
 struct Cameras {
   Child process;
-  SharedCounts sent; // of all of them together
+  SharedCounts sent; // of all of them together, and how many were cut off
 };
 
 // Camera i publishes to camera_path(i).

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <set>
 #include <sstream>
 
 namespace sluice::fanout {
@@ -51,6 +52,18 @@ size_t occurrences(const std::string &file, std::string_view what) {
   size_t count = 0;
   for (size_t at = log.find(what); at != std::string_view::npos; at = log.find(what, at + what.size())) count++;
   return count;
+}
+
+// How many sources the log says something of.
+size_t sources_with(const std::string &file, std::string_view what) {
+  std::ifstream in(file);
+  std::set<std::string> paths;
+  for (std::string line; std::getline(in, line);) {
+    size_t begin = line.find("[path "), end = line.find("] [rtsp source] ");
+    if (begin != std::string::npos && end != std::string::npos && line.find(what, end) != std::string::npos)
+      paths.insert(line.substr(begin, end - begin));
+  }
+  return paths.size();
 }
 
 Result<void> wait_until_ready(const std::string &log, size_t sources) {
@@ -137,11 +150,13 @@ Result<PulledStreams> measure_server(const Paths &paths, Upstream &upstream, Tra
   TRY(measure_memory(paths, server, sources, pulled));
   pulled.read = TRY(measure_read(server, upstream.cameras, sources, length));
   pulled.errors = occurrences(log_of(paths, options), "ERR");
+  pulled.sources_cut_off = sources_with(log_of(paths, options), "ERR");
   if (!server.process.running()) return Error{"the server ended, see " + log_of(paths, options)};
   return pulled;
 }
 
-Result<PullWindow> measure_loop(const Upstream &upstream, Transport transport, size_t sources, Nanoseconds length) {
+Result<PullWindow> measure_loop(const Upstream &upstream, Transport transport, size_t sources, Nanoseconds length,
+                                uint64_t &cut_off) {
   std::vector<Reader> readers;
   for (size_t i = 0; i < sources; i++)
     readers.push_back(TRY(set_up_reader(upstream.server.port, camera_path(i % kCameras), transport)));
@@ -150,6 +165,7 @@ Result<PullWindow> measure_loop(const Upstream &upstream, Transport transport, s
   TRY(sleep_while(loop.process, kWarmUp));
   Moment before = now(loop.process.pid(), loop.received);
   TRY(sleep_while(loop.process, length));
+  cut_off = loop.received.cut_off();
   return between(before, now(loop.process.pid(), loop.received), 1);
 }
 
@@ -159,7 +175,8 @@ Result<Pulling> measure_pulling(const Paths &paths, Transport transport, size_t 
   Upstream upstream = TRY(start_upstream(paths));
   Pulling pulling;
   pulling.server = TRY(measure_server(paths, upstream, transport, sources, length));
-  pulling.loop = TRY(measure_loop(upstream, transport, sources, length));
+  pulling.loop = TRY(measure_loop(upstream, transport, sources, length, pulling.loop_streams_cut_off));
+  pulling.cameras_cut_off = upstream.cameras.sent.cut_off();
   return pulling;
 }
 

@@ -25,6 +25,7 @@ struct PullWindow {
 struct PulledStreams {
   double seconds_to_ready = 0; // from the server's start until all sources are ready
   size_t errors = 0;           // that the log tells of
+  size_t sources_cut_off = 0;  // that failed at least once since they were ready
   PullWindow unread;
   PullWindow read;                        // with one RTSP/TCP reader each
   double ring_bytes = 0, other_bytes = 0; // a stream, PSS: how much the processes grew
@@ -33,6 +34,8 @@ struct PulledStreams {
 struct Pulling {
   PulledStreams server;
   PullWindow loop;
+  uint64_t cameras_cut_off = 0;      // by the server that is pulled from
+  uint64_t loop_streams_cut_off = 0; // likewise
 };
 
 Result<Pulling> measure_pulling(const Paths &paths, Transport transport, size_t sources, Nanoseconds length);

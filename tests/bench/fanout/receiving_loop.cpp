@@ -52,7 +52,9 @@ public:
       int count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), -1);
       for (int i = 0; i < count; i++) {
         auto &stream = *static_cast<Stream *>(events[static_cast<size_t>(i)].data.ptr);
-        if (!(stream.datagrams ? receive_datagrams(stream) : receive_stream(stream))) _exit(1);
+        if (stream.datagrams ? receive_datagrams(stream) : receive_stream(stream)) continue;
+        epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, stream.fd, nullptr);
+        counts_.count_cut_off();
       }
       counts_.set(packets_, bytes_);
     }

@@ -16,8 +16,8 @@ struct ReceivingLoop {
   SharedCounts received; // bytes with interleaved headers, or of datagrams
 };
 
-// The readers were asked to play, and stay open while it runs. It ends when one of them is closed, refused or gets
-// broken framing.
+// The readers were asked to play, and stay open while it runs. One that is closed, refused or gets broken framing is
+// received from no more, and counted as cut off.
 Result<ReceivingLoop> start_receiving_loop(const std::vector<Reader> &readers);
 
 } // namespace sluice::fanout

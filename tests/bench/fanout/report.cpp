@@ -119,6 +119,11 @@ void print_pulling(Transport transport, size_t sources, const Pulling &pulling) 
   print_line(
       fmt::format("  all ready {:.2f} s after the start, {} errors; PSS a stream: ring {:.1f} KiB, other {:.1f} KiB",
                   server.seconds_to_ready, server.errors, server.ring_bytes / 1024, server.other_bytes / 1024));
+  if (server.sources_cut_off + pulling.cameras_cut_off + pulling.loop_streams_cut_off > 0)
+    print_line(fmt::format("  note: cut off: {} of {} sources, {} of {} cameras, {} of {} streams of the loop; the "
+                           "figures are those of the others",
+                           server.sources_cut_off, sources, pulling.cameras_cut_off, kCameras,
+                           pulling.loop_streams_cut_off, sources));
 }
 
 void print_latency(size_t readers, const PacedStream &stream) {
