@@ -173,9 +173,17 @@ Result<PullWindow> measure_loop(const Upstream &upstream, Transport transport, s
 
 Result<Pulling> measure_pulling(const Paths &paths, Transport transport, size_t sources, Nanoseconds length) {
   Upstream upstream = TRY(start_upstream(paths));
+  auto explained = [&](const Error &error) {
+    uint64_t lost = upstream.cameras.sent.cut_off();
+    return lost == 0 ? error : Error{fmt::format("{} ({} of {} cameras were cut off)", error.message, lost, kCameras)};
+  };
   Pulling pulling;
-  pulling.server = TRY(measure_server(paths, upstream, transport, sources, length));
-  pulling.loop = TRY(measure_loop(upstream, transport, sources, length, pulling.loop_streams_cut_off));
+  auto server = measure_server(paths, upstream, transport, sources, length);
+  if (!server) return explained(server.error());
+  pulling.server = *server;
+  auto loop = measure_loop(upstream, transport, sources, length, pulling.loop_streams_cut_off);
+  if (!loop) return explained(loop.error());
+  pulling.loop = *loop;
   pulling.cameras_cut_off = upstream.cameras.sent.cut_off();
   return pulling;
 }
