@@ -7,9 +7,6 @@
 namespace sluice::rtmp {
 namespace {
 
-// Smaller windows of a client are taken as this, or its bytes would call for as many of ours.
-constexpr uint32_t kSmallestAckWindow = 4096;
-
 std::string_view code_of(Refusal refusal) {
   switch (refusal) {
   case Refusal::PublishDenied:
@@ -68,7 +65,7 @@ Result<size_t> ServerMachine::on_input(Bytes input, MediaSink &media, ServerEffe
   if (!taken)
     set_state(State::Over);
   else
-    acknowledge(*taken, out);
+    acknowledger_.on_received(*taken, out);
   return taken;
 }
 
@@ -86,14 +83,6 @@ Result<size_t> ServerMachine::take(Bytes input, MediaSink &media, ServerEffects 
   return taken.bytes;
 }
 
-// The client stops sending at some point if it hears of nothing; half a window early it never comes to that.
-void ServerMachine::acknowledge(size_t taken, ByteVector &out) {
-  received_ += static_cast<uint32_t>(taken);
-  if (ack_window_ == 0 || received_ - acknowledged_ < ack_window_ / 2) return;
-  put_control_number(out, MessageType::Acknowledgement, received_);
-  acknowledged_ = received_;
-}
-
 Result<void> ServerMachine::on_message(const Message &message, MediaSink &media, ServerEffects &effects,
                                        ByteVector &out) {
   switch (message.type) {
@@ -109,8 +98,7 @@ Result<void> ServerMachine::on_message(const Message &message, MediaSink &media,
   case MessageType::UserControl:
     return on_user_control(message, out);
   case MessageType::WindowAckSize:
-    ack_window_ = TRY(parse_control_number(message.payload));
-    if (ack_window_ != 0) ack_window_ = std::max(ack_window_, kSmallestAckWindow);
+    acknowledger_.set_window(TRY(parse_control_number(message.payload)));
     return {};
   case MessageType::SetChunkSize:
   case MessageType::Abort:

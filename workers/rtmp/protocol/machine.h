@@ -9,6 +9,7 @@
 // Error nothing more comes of it; the output may hold what the client is still to be told before the connection closes.
 #pragma once
 
+#include "workers/rtmp/protocol/acknowledger.h"
 #include "workers/rtmp/protocol/chunk_reader.h"
 #include "workers/rtmp/protocol/handshake.h"
 #include "workers/rtmp/protocol/media_message.h"
@@ -99,7 +100,6 @@ private:
 
   void set_state(State next);
   Result<size_t> take(Bytes input, MediaSink &media, ServerEffects &effects, ByteVector &out);
-  void acknowledge(size_t taken, ByteVector &out);
   Result<void> on_message(const Message &message, MediaSink &media, ServerEffects &effects, ByteVector &out);
   Result<void> on_user_control(const Message &message, ByteVector &out);
   Result<void> on_command(const Message &message, ServerEffects &effects, ByteVector &out);
@@ -124,8 +124,7 @@ private:
   uint32_t stream_ = 0;      // of the role, or of the one that is asked for
   uint32_t next_stream_ = 1; // that createStream names
   bool fc_published_ = false;
-  uint32_t ack_window_ = 0;                  // the client's; 0: it wants no acknowledgements
-  uint32_t received_ = 0, acknowledged_ = 0; // bytes, modulo 2^32
+  Acknowledger acknowledger_;
 };
 
 } // namespace sluice::rtmp
