@@ -4,6 +4,20 @@
 
 namespace sluice::rtmp {
 
+AmfValue::AmfValue() = default;
+AmfValue::AmfValue(AmfType of_type) : type(of_type) {}
+AmfValue::AmfValue(double value) : type(AmfType::Number), number(value) {}
+AmfValue::AmfValue(std::string_view value) : type(AmfType::String), text(value) {}
+AmfValue::AmfValue(const AmfValue &) = default;
+AmfValue::AmfValue(AmfValue &&) noexcept = default;
+AmfValue &AmfValue::operator=(const AmfValue &) = default;
+AmfValue &AmfValue::operator=(AmfValue &&) noexcept = default;
+AmfValue::~AmfValue() = default;
+
+AmfValue AmfValue::null() {
+  return AmfType::Null;
+}
+
 AmfValue AmfValue::boolean(bool value) {
   AmfValue result(AmfType::Boolean);
   result.truth = value;
@@ -33,7 +47,10 @@ std::optional<std::string_view> AmfValue::string_of(std::string_view name) const
                                                             : std::nullopt;
 }
 
-bool AmfValue::operator==(const AmfValue &) const = default;
+bool AmfValue::operator==(const AmfValue &other) const {
+  return type == other.type && truth == other.truth && number == other.number && text == other.text &&
+         properties == other.properties && items == other.items;
+}
 
 uint32_t amf_to_u32(double number) {
   return number >= 0 && number <= UINT32_MAX ? static_cast<uint32_t>(number) : 0; // not a number: 0

@@ -34,14 +34,19 @@ enum class AmfType : uint8_t {
 struct AmfProperty;
 
 struct AmfValue {
-  AmfValue() = default;
-  AmfValue(AmfType of_type) : type(of_type) {}
-  AmfValue(double value) : type(AmfType::Number), number(value) {}
-  AmfValue(std::string_view value) : type(AmfType::String), text(value) {}
-  AmfValue(const std::string &value) : type(AmfType::String), text(value) {}
-  AmfValue(const char *value) : type(AmfType::String), text(value) {}
+  AmfValue();
+  AmfValue(AmfType of_type);
+  AmfValue(double value);
+  AmfValue(std::string_view value);
+  AmfValue(const std::string &value) : AmfValue(std::string_view(value)) {}
+  AmfValue(const char *value) : AmfValue(std::string_view(value)) {}
+  AmfValue(const AmfValue &);
+  AmfValue(AmfValue &&) noexcept;
+  AmfValue &operator=(const AmfValue &);
+  AmfValue &operator=(AmfValue &&) noexcept;
+  ~AmfValue();
   static AmfValue boolean(bool value);
-  static AmfValue null() { return AmfType::Null; }
+  static AmfValue null();
   static AmfValue object(std::initializer_list<AmfProperty> properties);
 
   // The first property of this name; null if there is none, or if this is neither an object nor an ECMA array.
@@ -50,7 +55,7 @@ struct AmfValue {
   std::optional<double> number_of(std::string_view name) const;
   std::optional<std::string_view> string_of(std::string_view name) const;
 
-  bool operator==(const AmfValue &) const;
+  bool operator==(const AmfValue &other) const;
 
   AmfType type = AmfType::Undefined;
   bool truth = false;                  // Boolean
@@ -64,7 +69,7 @@ struct AmfProperty {
   std::string name;
   AmfValue value;
 
-  bool operator==(const AmfProperty &) const = default;
+  bool operator==(const AmfProperty &other) const { return name == other.name && value == other.value; }
 };
 
 using AmfValues = std::vector<AmfValue>;
