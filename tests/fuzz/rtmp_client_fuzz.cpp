@@ -1,4 +1,4 @@
-// A server's bytes to the client's machine: it never takes more than there is, begins before there is media, and ends
+// A server's bytes to the client's machine: it never takes more than there is, plays once there is media, and ends
 // once. The first byte chooses the size of pieces, and whether the handshake is part of the input.
 #include "common/base/check.h"
 #include "workers/rtmp/protocol/client_machine.h"

@@ -12,10 +12,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   CHECK(!target.path.starts_with('/') && !target.path.ends_with('/'));
   CHECK(target.path.find('?') == std::string::npos);
   (void)is_valid_tc_url(text);
+  if (auto moved = parse_tc_url(text, "s")) CHECK(!moved->app.empty());
   auto url = parse_url(text);
   if (!url) return 0;
   CHECK(!url->host.empty() && !url->app.empty());
   CHECK(is_valid_tc_url(url->tc_url()));
+  auto again = parse_url(url->text());
+  CHECK(!again || *again == *url); // an '@' or a slash at an end may make another of it
   StreamRequest request = stream_request(*url);
   CHECK(request.app.starts_with(url->app) && request.stream.starts_with(url->stream));
   return 0;

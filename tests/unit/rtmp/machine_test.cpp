@@ -178,6 +178,21 @@ TEST(ServerMachine, RejectsConnectionsWithoutAnAppOrAUrl) {
   }
 }
 
+TEST(ServerMachine, BoundsNames) {
+  std::string longest(4096, 'x');
+  MachineHarness h;
+  h.connect("live", "rtmp://host/live");
+  h.publish(longest);
+  EXPECT_EQ(h.error, "");
+  h.refuse(Refusal::BadName, "too long");
+  h.publish(longest + "x");
+  EXPECT_THAT(h.error, HasSubstr("too long"));
+  MachineHarness other;
+  other.shake_hands();
+  other.command("connect", 1, {AmfValue::object({{"app", longest + "x"}, {"tcUrl", "rtmp://host/live"}})});
+  EXPECT_THAT(other.error, HasSubstr("too long"));
+}
+
 TEST(ServerMachine, WantsConnectFirst) {
   MachineHarness h;
   h.shake_hands();

@@ -67,6 +67,14 @@ TEST(Url, HasHostPortAndUserinfo) {
   EXPECT_EQ(parse_url("rtmp://h/app?q")->tc_url(), "rtmp://h/app");
 }
 
+TEST(Url, IsTheTextThatItWas) {
+  for (const char *text : {"rtmp://h/a", "rtmps://u:p@h:1936/a/b/c?d", "rtmp://[::1]/a?q"})
+    EXPECT_EQ(parse_url(text)->text(), text);
+  EXPECT_EQ(parse_tc_url("rtmp://h/a/b", "s?k")->text(), "rtmp://h/a/b/s?k");
+  EXPECT_EQ(parse_tc_url("rtmp://h/a/b/c", "s")->app, "a/b/c");
+  EXPECT_FALSE(parse_tc_url("rtmp://h", "s"));
+}
+
 TEST(Url, MayNotBeAnythingElse) {
   for (const char *text : {"", "rtsp://h/a", "rtmp://", "rtmp:///a", "rtmp://h", "rtmp://h/", "rtmp://h:0/a",
                            "rtmp://h:99999/a", "rtmp://h:x/a", "rtmp://h/a b", "rtmp://h/a\n", "rtmp://[::1/a"})

@@ -45,11 +45,10 @@ std::string reason_of(const AmfValue *info, std::string_view otherwise) {
   return printable(reason, kMaxReasonBytes);
 }
 
-// Where a server sends its clients that it does not take itself: `ex` of Connect.Rejected.
-std::optional<std::string> redirection_of(const AmfValue *info) {
+// Of Connect.Rejected where a server sends its clients elsewhere; null if it does not.
+const AmfValue *redirection_of(const AmfValue *info) {
   const AmfValue *ex = info == nullptr ? nullptr : info->find("ex");
-  auto url = ex == nullptr ? std::nullopt : ex->string_of("redirect");
-  return url && !url->empty() ? std::optional<std::string>(*url) : std::nullopt;
+  return ex != nullptr && ex->string_of("redirect") ? ex : nullptr;
 }
 
 } // namespace
@@ -220,7 +219,7 @@ void ClientMachine::on_result(const Command &command, ClientEffects &effects, By
 // To what else was asked nothing depends on an answer.
 void ClientMachine::on_error(const Command &command, ClientEffects &effects) {
   const AmfValue *info = info_of(command);
-  if (auto url = redirection_of(info)) return end(client::Moved{std::move(*url)}, effects);
+  if (const AmfValue *ex = redirection_of(info)) return on_moved(*ex, effects);
   if (state_ == State::Connect && command.transaction == kConnectTransaction)
     return end(client::Failed{reason_of(info, "the server refuses the connection")}, effects);
   if (state_ == State::CreateStream && command.transaction == kCreateStreamTransaction)
@@ -229,12 +228,20 @@ void ClientMachine::on_error(const Command &command, ClientEffects &effects) {
     return end(client::Failed{reason_of(info, "the server does not play")}, effects);
 }
 
+// `redirect` is a tcUrl, beside which SRS has the whole URL as `redirect2`.
+void ClientMachine::on_moved(const AmfValue &ex, ClientEffects &effects) {
+  auto whole = ex.string_of("redirect2");
+  auto url = whole ? parse_url(*whole) : parse_tc_url(*ex.string_of("redirect"), url_.stream);
+  if (!url) return end(client::Failed{"the server redirects to what is no RTMP URL: " + url.error().message}, effects);
+  end(client::Moved{std::move(*url)}, effects);
+}
+
 void ClientMachine::on_status(const AmfValue &info, ClientEffects &effects) {
   std::string_view code = code_of(&info);
   if (info.string_of("level") == "error" || code == "NetStream.Play.StreamNotFound" ||
       code == "NetStream.Play.Failed" || code == "NetConnection.Connect.Rejected" ||
       code == "NetConnection.Connect.Closed") {
-    if (auto url = redirection_of(&info)) return end(client::Moved{std::move(*url)}, effects);
+    if (const AmfValue *ex = redirection_of(&info)) return on_moved(*ex, effects);
     return end(client::Failed{reason_of(&info, "the server reports an error")}, effects);
   }
   if (code == "NetStream.Play.Start" && state_ == State::Play) return begin(effects);

@@ -20,9 +20,9 @@ struct ClientOptions {
 };
 
 namespace client {
-struct Playing {}; // the server has said so, or media comes, which follows
+struct Playing {}; // the server has said so; or it has not, and the sink has the first of its media already
 struct Moved {
-  std::string url; // of any kind, as the server gave it
+  Url url; // with the userinfo that the server gave it, if any
 };
 struct Ended { // the stream, after Playing
   std::string reason;
@@ -61,6 +61,7 @@ private:
   Result<void> on_command(const Message &message, ClientEffects &effects, ByteVector &out);
   void on_result(const Command &command, ClientEffects &effects, ByteVector &out);
   void on_error(const Command &command, ClientEffects &effects);
+  void on_moved(const AmfValue &ex, ClientEffects &effects);
   void on_status(const AmfValue &info, ClientEffects &effects);
   void connect(ByteVector &out);
   void play(uint32_t stream, ByteVector &out);

@@ -13,6 +13,8 @@ constexpr uint32_t kWindowAckSize = 2500000;
 constexpr double kServerCapabilities = 31;
 constexpr std::string_view kServerVersion = "LNX 9,0,124,2";
 constexpr size_t kMaxShownBytes = 64;
+constexpr size_t kMaxNameBytes = kMaxUrlBytes; // of an app, a tcUrl, a stream
+constexpr size_t kMaxVersionBytes = 256;       // more of a client's is cut off
 
 // Of enhanced RTMP.
 constexpr uint32_t kCanDecode = 1, kCanForward = 4;
@@ -44,7 +46,7 @@ void add_info_map(ClientFacts &facts, const AmfValue *map) {
 ClientFacts facts_of(const AmfValue &object) {
   ClientFacts facts{.app = text_of(object, "app"),
                     .tc_url = text_of(object, "tcUrl"),
-                    .flash_version = text_of(object, "flashVer"),
+                    .flash_version = text_of(object, "flashVer").substr(0, kMaxVersionBytes),
                     .object_encoding = object.number_of("objectEncoding").value_or(0),
                     .four_ccs = {}};
   if (const AmfValue *list = object.find("fourCcList"); list != nullptr) {
@@ -69,6 +71,14 @@ template <size_t n> AmfValue info_map(const std::string_view (&four_ccs)[n]) {
   AmfValue map(AmfType::Object);
   for (std::string_view name : four_ccs) map.properties.push_back({std::string(name), kCanForward});
   return map;
+}
+
+Result<std::string_view> name_of_stream(const Command &command) {
+  const AmfValue *name = command.argument(1);
+  if (name != nullptr && command.name == "play2") name = name->find("streamName");
+  if (name == nullptr || name->type != AmfType::String) return Error{command.name + " without the name of a stream"};
+  if (name->text.size() > kMaxNameBytes) return Error{"the name of a stream is too long"};
+  return std::string_view(name->text);
 }
 
 } // namespace
@@ -118,6 +128,10 @@ Result<void> ServerMachine::on_connect(const Command &command, ByteVector &out) 
   const AmfValue *object = command.argument(0);
   if (object == nullptr || !object->string_of("app")) return reject(command, "connect without an app", out);
   client_ = facts_of(*object);
+  if (client_.app.size() > kMaxNameBytes || client_.tc_url.size() > kMaxNameBytes) {
+    client_ = ClientFacts();
+    return reject(command, "app or tcUrl is too long", out);
+  }
   if (!options_.rejection.empty()) return reject(command, options_.rejection, out);
   if (!is_valid_tc_url(client_.tc_url))
     return reject(command, "invalid tcUrl '" + printable(client_.tc_url, kMaxShownBytes) + "'", out);
@@ -156,30 +170,25 @@ void ServerMachine::answer_connect(const Command &command, ByteVector &out) {
 
 Result<void> ServerMachine::on_publish(const Command &command, uint32_t stream, ServerEffects &effects,
                                        ByteVector &out) {
-  const AmfValue *name = command.argument(1);
-  if (name == nullptr || name->type != AmfType::String) return Error{"publish without the name of a stream"};
+  PathAndQuery target = path_and_query(client_.app, TRY(name_of_stream(command)));
   if (state_ != State::Idle) {
     status(stream, "error", "NetStream.Publish.Denied", "this connection has a stream already", out);
     return {};
   }
   stream_ = stream;
   set_state(State::AskingPublish);
-  PathAndQuery target = path_and_query(client_.app, name->text);
   effects.push_back(server::PublishRequested{std::move(target.path), std::move(target.query), client_.tc_url});
   return {};
 }
 
 Result<void> ServerMachine::on_play(const Command &command, uint32_t stream, ServerEffects &effects, ByteVector &out) {
-  const AmfValue *name = command.argument(1);
-  if (name != nullptr && command.name == "play2") name = name->find("streamName");
-  if (name == nullptr || name->type != AmfType::String) return Error{"play without the name of a stream"};
+  PathAndQuery target = path_and_query(client_.app, TRY(name_of_stream(command)));
   if (state_ != State::Idle) {
     status(stream, "error", "NetStream.Play.Failed", "this connection has a stream already", out);
     return {};
   }
   stream_ = stream;
   set_state(State::AskingPlay);
-  PathAndQuery target = path_and_query(client_.app, name->text);
   effects.push_back(server::PlayRequested{std::move(target.path), std::move(target.query), client_.tc_url});
   return {};
 }

@@ -51,6 +51,21 @@ Result<void> split_authority(std::string_view authority, Url &url) {
   return {};
 }
 
+// What is before the path; `text` is what is behind its first slash afterwards.
+Result<Url> parse_server(std::string_view &text) {
+  if (text.size() > kMaxUrlBytes) return Error{"URL is too long"};
+  if (!is_printable(text)) return Error{"URL with characters that can't be in one"};
+  Url url;
+  url.tls = text.starts_with("rtmps://");
+  if (!url.tls && !text.starts_with("rtmp://")) return Error{"URL does not begin with rtmp:// or rtmps://"};
+  text.remove_prefix(url.tls ? 8 : 7);
+  std::string_view authority = text.substr(0, text.find_first_of("/?#"));
+  text.remove_prefix(authority.size());
+  TRY(split_authority(authority, url));
+  if (text.starts_with('/')) text.remove_prefix(1);
+  return url;
+}
+
 // "user:password" as a query; what has a meaning there is encoded.
 std::string as_query(std::string_view userinfo) {
   auto escaped = [](std::string_view text) {
@@ -103,20 +118,15 @@ std::string Url::tc_url() const {
   return fmt::format("{}://{}{}/{}", tls ? "rtmps" : "rtmp", host, port ? fmt::format(":{}", *port) : "", name);
 }
 
-Result<Url> parse_url(std::string_view text) {
-  if (text.size() > kMaxUrlBytes) return Error{"URL is too long"};
-  if (!is_printable(text)) return Error{"URL with characters that can't be in one"};
-  Url url;
-  url.tls = text.starts_with("rtmps://");
-  if (!url.tls && !text.starts_with("rtmp://")) return Error{"URL does not begin with rtmp:// or rtmps://"};
-  text.remove_prefix(url.tls ? 8 : 7);
-  std::string_view authority = text.substr(0, text.find_first_of("/?#"));
-  text.remove_prefix(authority.size());
-  TRY(split_authority(authority, url));
+std::string Url::text() const {
+  return fmt::format("{}://{}{}{}{}/{}{}{}", tls ? "rtmps" : "rtmp", userinfo, userinfo.empty() ? "" : "@", host,
+                     port ? fmt::format(":{}", *port) : "", app, stream.empty() ? "" : "/", stream);
+}
 
+Result<Url> parse_url(std::string_view text) {
+  Url url = TRY(parse_server(text));
   bool has_query = text.find('?') != std::string_view::npos;
   std::string_view query = take_query(text);
-  if (text.starts_with('/')) text.remove_prefix(1);
   size_t split = text.find('/');
   if (split != std::string_view::npos) {
     size_t second = text.find('/', split + 1);
@@ -130,6 +140,14 @@ Result<Url> parse_url(std::string_view text) {
     owner += '?';
     owner += query;
   }
+  return url;
+}
+
+Result<Url> parse_tc_url(std::string_view tc_url, std::string_view stream) {
+  Url url = TRY(parse_server(tc_url));
+  url.app = tc_url;
+  url.stream = stream;
+  if (url.app.empty()) return Error{"URL without a path"};
   return url;
 }
 

@@ -38,11 +38,14 @@ struct Url {
   std::string app, stream;
 
   std::string tc_url() const; // without userinfo and query
+  std::string text() const;
 
   bool operator==(const Url &) const = default;
 };
 
 Result<Url> parse_url(std::string_view text);
+// Of a tcUrl, all of whose path is the app, and the name of a stream.
+Result<Url> parse_tc_url(std::string_view tc_url, std::string_view stream);
 
 // What a client asks for: app and stream with `userinfo` as "user=…&pass=…" in the query, which is where this server
 // and its kin look for credentials. A query that names a user stays as it is.
