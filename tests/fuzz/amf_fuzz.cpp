@@ -4,6 +4,7 @@
 #include "workers/rtmp/protocol/amf0.h"
 #include "workers/rtmp/protocol/amf3.h"
 #include "workers/rtmp/protocol/messages.h"
+#include "workers/rtmp/protocol/metadata.h"
 
 #include <algorithm>
 
@@ -49,6 +50,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size == 0) return 0;
   Bytes input(data + 1, size - 1);
   if (data[0] % 2 == 0) {
+    if (auto metadata = parse_metadata(input); metadata && *metadata) CHECK(!write_metadata(**metadata).empty());
     auto values = decode_amf0(input);
     if (!values) return 0;
     CHECK(values->size() <= kMaxAmfValues);
