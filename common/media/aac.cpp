@@ -154,6 +154,28 @@ Result<AacFormat> parse_aac_format(const Track &track) {
   return format;
 }
 
+// StreamMuxConfig, ISO/IEC 14496-3 section 1.7.3.1: audioMuxVersion (1), allStreamsSameTimeFraming (1), numSubFrames
+// (6), numProgram (4), numLayer (3), then the AudioSpecificConfig at once, and more that does not matter here.
+Result<AacConfig> parse_latm_format(const Track &track) {
+  if (track.codec != Codec::AacLatm) return Error{"not a LATM track"};
+  if (fmtp_value(track.fmtp, "cpresent").value_or("1") != "0")
+    return Error{"unsupported LATM: the configuration is in the stream"};
+  ByteVector bytes = TRY(parse_hex(fmtp_value(track.fmtp, "config").value_or("")));
+  BitReader reader(bytes);
+  bool version = reader.flag();
+  bool same_framing = reader.flag();
+  uint32_t further = reader.bits(6) | reader.bits(4) | reader.bits(3); // subframes, programs, layers
+  if (!reader.ok()) return Error{"invalid LATM configuration: too short"};
+  if (version || !same_framing || further != 0) return Error{"unsupported LATM configuration"};
+  ByteVector shifted;
+  while (reader.left() >= 8) shifted.push_back(static_cast<uint8_t>(reader.bits(8)));
+  if (reader.left() > 0) {
+    auto left = static_cast<unsigned>(reader.left());
+    shifted.push_back(static_cast<uint8_t>(reader.bits(left) << (8 - left)));
+  }
+  return parse_aac_config(shifted);
+}
+
 std::string write_aac_fmtp(const AacFormat &format) {
   std::string out = "profile-level-id=1; mode=AAC-hbr";
   if (format.size_length > 0) out += fmt::format("; sizelength={}", format.size_length);

@@ -40,6 +40,9 @@ struct AacFormat {
   AacConfig config;
 };
 Result<AacFormat> parse_aac_format(const Track &track);
+// Of a MP4A-LATM track (RFC 6416 section 7.3) whose configuration stands in its fmtp, one program with one layer and a
+// frame in each element.
+Result<AacConfig> parse_latm_format(const Track &track);
 // As "profile-level-id=1; mode=AAC-hbr; sizelength=13; …; config=<hex>"; zero index fields are left out.
 std::string write_aac_fmtp(const AacFormat &format);
 

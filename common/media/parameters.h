@@ -15,7 +15,8 @@ namespace sluice::media {
 // The value of `name` (compared without regard to case) in "a=1; b=2"; empty when it is not there.
 std::optional<std::string_view> fmtp_value(std::string_view fmtp, std::string_view name);
 
-// The first set of each kind, without start code; empty = not known. VPS is for H.265 only.
+// The first set of each kind, without start code; empty = not known. VPS is for H.265 only. AV1 has one, its sequence
+// header without size field, in the place of the SPS.
 struct ParameterSets {
   ByteVector vps;
   ByteVector sps;

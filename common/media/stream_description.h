@@ -34,9 +34,11 @@ enum class Codec : uint8_t {
   MpegAudio, // RFC 2250, MPA
   Pcmu,
   Pcma,
+  Ac3,  // RFC 4184
+  Flac, // common/rtp/packetizer.h: no RTP payload format in wide use; not offered to RTSP readers
 };
 inline bool is_valid(Codec codec) {
-  return codec <= Codec::Pcma;
+  return codec <= Codec::Flac;
 }
 
 struct Track {

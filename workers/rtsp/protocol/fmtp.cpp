@@ -39,6 +39,7 @@ constexpr CodecName kCodecNames[] = {
     {Codec::MpegAudio, MediaKind::Audio, "MPA"},
     {Codec::Pcmu, MediaKind::Audio, "PCMU"},
     {Codec::Pcma, MediaKind::Audio, "PCMA"},
+    {Codec::Ac3, MediaKind::Audio, "ac3"},
 };
 
 // The first bytes of a base64 text, six at most; fewer if it is shorter or not base64.
@@ -219,6 +220,8 @@ void normalise(Track &track) {
   case Codec::MpegAudio:
   case Codec::Pcmu:
   case Codec::Pcma:
+  case Codec::Ac3:
+  case Codec::Flac:
     break;
   }
 }

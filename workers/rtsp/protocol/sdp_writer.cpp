@@ -42,7 +42,10 @@ std::string write_sdp(const media::StreamDescription &description, std::string_v
                      "o=- 0 0 IN IP4 127.0.0.1\r\n"
                      "s=Stream\r\n";
   text += fmt::format("c=IN IP4 {}\r\nt=0 0\r\n", address);
-  for (size_t i = 0; i < description.tracks.size(); i++) write_track(description.tracks[i], i, text);
+  for (size_t i = 0; i < description.tracks.size(); i++) {
+    if (description.tracks[i].codec == Codec::Flac) continue; // no RTP payload format that readers know
+    write_track(description.tracks[i], i, text);
+  }
   return text;
 }
 
