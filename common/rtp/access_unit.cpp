@@ -3,6 +3,7 @@
 #include "common/media/h264.h"
 #include "common/media/h265.h"
 #include "common/media/mpeg_audio.h"
+#include "common/rtp/vpx_payload.h"
 
 namespace sluice::rtp {
 
@@ -24,48 +25,14 @@ template <class Use> void for_each_aggregated(Bytes units, Use use) {
   }
 }
 
-// RFC 7741 section 4.2: |X|R|N|S|R| PID |, then extensions; in the payload header bit 0 is 0 in a key frame.
 bool begins_vp8_key_frame(Bytes payload) {
-  ByteReader reader(payload);
-  uint8_t first = reader.u8().value_or(0);
-  if ((first & 0x10) == 0 || (first & 0x07) != 0) return false;
-  if ((first & 0x80) != 0) {
-    uint8_t extension = reader.u8().value_or(0);
-    if ((extension & 0x80) != 0 && (reader.u8().value_or(0) & 0x80) != 0) reader.u8(); // PictureID, 7 or 15 bits
-    if ((extension & 0x40) != 0) reader.u8();                                          // TL0PICIDX
-    if ((extension & 0x30) != 0) reader.u8();                                          // TID, KEYIDX
-  }
-  auto header = reader.u8();
-  return header && (*header & 1) == 0;
+  auto parsed = parse_vp8_payload(payload);
+  return parsed && parsed->begins_key_frame();
 }
 
-// RFC 9628 section 4.2.1: V's scalability structure |N_S|Y|G|-|-|-|, sizes, picture group.
-void skip_vp9_structure(ByteReader &reader) {
-  uint8_t structure = reader.u8().value_or(0);
-  if ((structure & 0x10) != 0) reader.bytes(4 * size_t{(structure >> 5) + 1u});
-  if ((structure & 0x08) == 0) return;
-  unsigned pictures = reader.u8().value_or(0);
-  for (unsigned i = 0; i < pictures; i++) reader.bytes(reader.u8().value_or(0) >> 2 & 3);
-}
-
-// RFC 9628 section 4.2: |I|P|L|F|B|E|V|Z|, PictureID, layer indices |TID|U|SID|D|, TL0PICIDX. Some senders never set
-// P, so the frame's own header has to agree: frame_marker (2), profile (2, 3 if it is 3), show_existing_frame,
-// frame_type (0 = key).
 bool begins_vp9_key_frame(Bytes payload) {
-  ByteReader reader(payload);
-  auto first = reader.u8();
-  if (!first || (*first & 0x08) == 0 || (*first & 0x40) != 0) return false;
-  if ((*first & 0x80) != 0 && (reader.u8().value_or(0) & 0x80) != 0) reader.u8();
-  if ((*first & 0x20) != 0) {
-    uint8_t layers = reader.u8().value_or(0);
-    if ((layers >> 1 & 7) != 0) return false;
-    if ((*first & 0x10) == 0) reader.u8();
-  }
-  if ((*first & 0x02) != 0) skip_vp9_structure(reader);
-  auto header = reader.u8();
-  if (!header || *header >> 6 != 2) return false;
-  bool long_profile = (*header & 0x30) == 0x30;
-  return (*header & (long_profile ? 0x06 : 0x0c)) == 0;
+  auto parsed = parse_vp9_payload(payload);
+  return parsed && parsed->begins_key_frame();
 }
 
 // RTP payload format for AV1 section 4.4: |Z|Y| W |N|-|-|-|.
@@ -147,6 +114,8 @@ AccessUnitFinder::Found AccessUnitFinder::look(Bytes payload, bool first, NalLis
   case Codec::Opus:
   case Codec::Pcmu:
   case Codec::Pcma:
+  case Codec::Ac3:
+  case Codec::Flac:
   case Codec::Other:
     return {.random_access = true}; // with its first packet, since a unit is marked once
   }

@@ -11,6 +11,7 @@
 #include "common/rtp/access_unit.h"
 #include "common/rtp/dts_estimator.h"
 #include "common/rtp/packet.h"
+#include "common/rtp/packet_facts.h"
 #include "common/rtp/reception_statistics.h"
 #include "common/rtp/reorder_buffer.h"
 #include "common/rtp/repacketizer.h"
@@ -21,28 +22,9 @@
 
 namespace sluice::rtp {
 
-struct PacketFacts {
-  bool marker = false;
-  bool first_of_access_unit = false;
-  bool ends_access_unit = false;
-  bool random_access = false;  // on one packet of a random access unit: the first, if that is known by then
-  bool pts_equals_dts = false; // H264, H265: the unit is known to hold an IDR or IRAP picture; others: always
-  bool oversized = false;      // more than kMaxPacket bytes; does not fit into a UDP datagram
-  Nanoseconds pts_ns = 0;      // counts from the start that was given; follows the RTP timestamp
-  Nanoseconds dts_ns = 0;      // may be negative
-  Nanoseconds arrival_ns = 0;  // monotonic
-};
-
 class TrackReceiver final : private PacketListener, private NalListener {
 public:
-  class Sink {
-  public:
-    // The bytes are valid during the call.
-    virtual void on_packet(Bytes rtp_packet, const PacketFacts &facts) = 0;
-
-  protected:
-    ~Sink() = default;
-  };
+  using Sink = PacketSink;
 
   struct Statistics {
     uint64_t received = 0; // packets that were accepted
