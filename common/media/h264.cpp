@@ -52,7 +52,7 @@ Result<void> parse_chroma_information(BitReader &reader, H264Sps &sps) {
   uint32_t chroma_format = reader.ue();
   if (chroma_format > 3) return Error{"invalid H264 SPS: chroma_format_idc"};
   sps.chroma_format_idc = static_cast<uint8_t>(chroma_format);
-  if (chroma_format == 3) reader.skip(1); // separate_colour_plane_flag
+  if (chroma_format == 3) sps.separate_colour_planes = reader.flag();
   uint32_t luma = reader.ue();
   uint32_t chroma = reader.ue();
   if (luma > 6 || chroma > 6) return Error{"invalid H264 SPS: bit depth"};

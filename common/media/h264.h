@@ -40,6 +40,7 @@ struct H264Sps {
   uint8_t level_idc = 0;
   uint8_t id = 0; // 0..31
   uint8_t chroma_format_idc = 1;
+  bool separate_colour_planes = false;
   uint8_t bit_depth_luma = 8;
   uint8_t bit_depth_chroma = 8;
   uint8_t log2_max_frame_num = 4;

@@ -149,7 +149,10 @@ AccessUnitFinder::Found AccessUnitFinder::look_h264(Bytes payload, NalListener *
     break;
   case H264Nal::FuA:
   case H264Nal::FuB:
-    if (payload.size() >= 2) add_h264(found, payload[1] & 0x1f, (payload[1] & kFragmentStart) != 0);
+    if (payload.size() < 2) break;
+    add_h264(found, payload[1] & 0x1f, (payload[1] & kFragmentStart) != 0);
+    if (listener != nullptr && (payload[1] & kFragmentStart) != 0)
+      listener->on_fragmented_unit(static_cast<uint8_t>((payload[0] & 0xe0) | (payload[1] & 0x1f)), payload.subspan(2));
     break;
   case H264Nal::Mtap16:
   case H264Nal::Mtap24:

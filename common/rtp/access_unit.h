@@ -21,10 +21,12 @@ struct UnitFacts {
   bool key_picture = false;   // the unit is known by now to contain an IDR or IRAP picture; H.264 and H.265 only
 };
 
-// Sees each NAL unit that is whole within a packet (of an H264 or H265 track).
+// Sees each NAL unit that is whole within a packet (of an H264 or H265 track), and of H264 the begins of others.
 class NalListener {
 public:
   virtual void on_nal_unit(Bytes nal_unit) = 0;
+  // The NAL unit's header, and what of it follows in its first packet.
+  virtual void on_fragmented_unit(uint8_t header, Bytes begin) = 0;
 
 protected:
   ~NalListener() = default;

@@ -120,6 +120,7 @@ void Depacketizer::push(Bytes packet, const EntryTimes &times, Sink &sink) {
   else if (!begun_)
     return; // the rest of a unit whose begin is missing
   times_.random_access = times_.random_access || times.random_access;
+  times_.dts_ns = std::min(times_.dts_ns, times.dts_ns); // known better once a slice was seen
   if (!damaged_) take(*view, sink);
   bool ends = view->header.marker && (!has_nal_units(codec_) || picture_ || damaged_);
   if (begun_ && ends) finish(sink);

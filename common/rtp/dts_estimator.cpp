@@ -30,7 +30,12 @@ size_t DtsEstimator::insert(Nanoseconds pts) {
 Nanoseconds DtsEstimator::next(Nanoseconds pts) {
   if (!started_ || pts < last_dts_ - kJump) restart(pts);
   depth_ = std::max(depth_, std::min(insert(pts), kMaxDepth));
-  last_dts_ = std::max(last_dts_, largest_[depth_]);
+  former_dts_ = last_dts_;
+  return with_depth(0);
+}
+
+Nanoseconds DtsEstimator::with_depth(size_t depth) {
+  last_dts_ = std::max(former_dts_, largest_[std::max(depth_, std::min(depth, kMaxDepth))]);
   return last_dts_;
 }
 

@@ -191,7 +191,8 @@ void TrackReceiver::deliver_stored(const ReorderBuffer::Stored &stored, Sink &si
 }
 
 void TrackReceiver::deliver(Bytes packet, const Header &header, Bytes payload, Instant instant, Sink &sink) {
-  if (!payload.empty() && unit_timestamp_ != header.timestamp) vps_due_ = sps_due_ = true;
+  if (!payload.empty() && unit_timestamp_ != header.timestamp) vps_due_ = sps_due_ = order_due_ = true;
+  depth_.reset();
   packet_has_sets_ = false;
   UnitFacts unit = finder_.inspect(header, payload, has_nal_units(track_.codec) ? this : nullptr);
   if (sets_changed_ && (!packet_has_sets_ || unit.ends)) update_track();
@@ -200,6 +201,7 @@ void TrackReceiver::deliver(Bytes packet, const Header &header, Bytes payload, I
     pts_ns_ = timestamps_.unwrap(header.timestamp);
     dts_ns_ = has_reordering(track_.codec) ? dts_.next(pts_ns_) : pts_ns_;
   }
+  if (depth_) dts_ns_ = dts_.with_depth(*depth_);
   last_arrival_ = instant.arrival;
 
   PacketFacts facts;
@@ -289,8 +291,22 @@ void TrackReceiver::on_nal_unit(Bytes nal_unit) {
     on_h265_unit(nal_unit);
 }
 
+void TrackReceiver::on_fragmented_unit(uint8_t header, Bytes begin) {
+  if (!order_ || !order_due_ || !media::is_h264_slice(media::h264_nal_type(header))) return;
+  std::array<uint8_t, 32> unit{header};
+  size_t count = std::min(begin.size(), unit.size() - 1);
+  std::copy_n(begin.begin(), count, unit.begin() + 1);
+  on_slice(Bytes(unit).first(count + 1));
+}
+
+void TrackReceiver::on_slice(Bytes begin) {
+  order_due_ = false;
+  depth_ = order_->add(begin);
+}
+
 void TrackReceiver::on_h264_unit(Bytes nal_unit) {
   H264Nal type = media::h264_nal_type(nal_unit[0]);
+  if (order_ && order_due_ && media::is_h264_slice(type)) return on_slice(nal_unit);
   if (type == H264Nal::Sps && sps_due_) {
     sps_due_ = false;
     pps_due_ = true;
@@ -333,7 +349,11 @@ bool TrackReceiver::learn_from_sps(Bytes sps) {
     auto parsed = media::parse_h264_sps(sps);
     if (!parsed) return false;
     // Without a statement the estimator finds out.
-    if (parsed->reorder_frames) dts_.set_depth(*parsed->reorder_frames);
+    order_.reset();
+    if (parsed->reorder_frames)
+      dts_.set_depth(*parsed->reorder_frames);
+    else
+      order_.emplace(*parsed);
     dts_.set_frame_duration(parsed->frame_duration.value_or(0));
     return true;
   }

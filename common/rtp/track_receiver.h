@@ -7,6 +7,7 @@
 #include "common/base/result.h"
 #include "common/base/time.h"
 #include "common/media/parameters.h"
+#include "common/media/picture_order.h"
 #include "common/media/stream_description.h"
 #include "common/rtp/access_unit.h"
 #include "common/rtp/dts_estimator.h"
@@ -80,6 +81,8 @@ private:
   void account(const Header &header, size_t payload_size, const PacketFacts &facts, Instant instant);
   void on_packet(Bytes packet) override;
   void on_nal_unit(Bytes nal_unit) override;
+  void on_fragmented_unit(uint8_t header, Bytes begin) override;
+  void on_slice(Bytes begin);
   void on_h264_unit(Bytes nal_unit);
   void on_h265_unit(Bytes nal_unit);
   void take_set(ByteVector &stored, Bytes nal_unit);
@@ -98,6 +101,9 @@ private:
   TimestampUnwrapper timestamps_;
   AccessUnitFinder finder_;
   DtsEstimator dts_;
+  std::optional<media::PictureOrder> order_; // where the SPS does not say how far pictures are reordered
+  bool order_due_ = false;                   // no slice of the access unit was seen
+  std::optional<size_t> depth_;              // what the packet's slice has shown
   Nanoseconds last_arrival_ = 0;
   Nanoseconds pts_ns_ = 0; // of the current access unit
   Nanoseconds dts_ns_ = 0;

@@ -186,7 +186,12 @@ TEST(AccessUnits, MpegAudioFragmentsAreJoined) {
 
 struct Units final : NalListener {
   void on_nal_unit(Bytes unit) override { units.emplace_back(unit.begin(), unit.end()); }
+  void on_fragmented_unit(uint8_t header, Bytes begin) override {
+    fragmented.push_back({header});
+    fragmented.back().insert(fragmented.back().end(), begin.begin(), begin.end());
+  }
   std::vector<ByteVector> units;
+  std::vector<ByteVector> fragmented;
 };
 
 TEST(AccessUnits, WholeNalUnitsAreReported) {
@@ -195,6 +200,8 @@ TEST(AccessUnits, WholeNalUnitsAreReported) {
   h264.inspect({false, 96, 0, 1, 1}, hex("78 0003 676401 0000 0002 68eb 0009 06"), &units);
   h264.inspect({false, 96, 0, 1, 1}, hex("65aabb"), &units);
   h264.inspect({false, 96, 0, 1, 1}, hex("7c85aa"), &units);
+  h264.inspect({false, 96, 0, 1, 1}, hex("7c05bb"), &units);
+  EXPECT_EQ(units.fragmented, (std::vector<ByteVector>{hex("65aa")}));
   EXPECT_EQ(units.units, (std::vector<ByteVector>{hex("676401"), hex("68eb"), hex("65aabb")}));
   units.units.clear();
   AccessUnitFinder h265(Codec::H265);
