@@ -22,7 +22,7 @@ struct Sink final : rtp::TrackReceiver::Sink {
 
 media::Track make_track(uint8_t selector) {
   media::Track track;
-  track.codec = static_cast<media::Codec>(selector % 15);
+  track.codec = static_cast<media::Codec>(selector % 16);
   track.payload_type = 96;
   track.clock_rate = 90000;
   if (track.codec == media::Codec::Aac) {
