@@ -3,7 +3,10 @@
 #include "common/base/check.h"
 #include "common/media/h264.h"
 #include "common/media/parameters.h"
+#include "common/media/picture_order.h"
 #include "common/rtp/repacketizer.h"
+
+#include <algorithm>
 
 using namespace sluice;
 
@@ -12,6 +15,23 @@ namespace {
 struct Packets final : rtp::PacketListener {
   void on_packet(Bytes packet) override { CHECK(packet.size() <= rtp::kMaxPacket); }
 };
+
+// The first bytes say how order counts are written, the rest is slices of at most 16 bytes.
+void check_slices(Bytes input) {
+  if (input.size() < 2) return;
+  media::H264Sps sps;
+  sps.log2_max_frame_num = static_cast<uint8_t>(4 + input[0] % 13);
+  sps.log2_max_poc_lsb = static_cast<uint8_t>(4 + input[1] % 13);
+  sps.frame_mbs_only = (input[0] & 0x80) != 0;
+  media::PictureOrder order(sps);
+  for (Bytes rest = input.subspan(2); !rest.empty();) {
+    Bytes slice = rest.first(std::min<size_t>(rest.size(), 16));
+    bool understood = media::parse_h264_slice(slice, sps).has_value();
+    auto ahead = order.add(slice);
+    CHECK(ahead.has_value() == understood && ahead.value_or(0) <= 16);
+    rest = rest.subspan(slice.size());
+  }
+}
 
 } // namespace
 
@@ -23,6 +43,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     CHECK(!sps->frame_duration || *sps->frame_duration > 0);
   }
   (void)media::parse_h264_pps_id(input);
+  check_slices(input);
 
   media::Track track{media::MediaKind::Video, media::Codec::H264, 96, 90000, 0, "H264", std::string(as_text(input))};
   if (auto sets = media::parse_parameter_sets(track)) {

@@ -271,5 +271,14 @@ TEST(Sdp, WritesTracksThatWereNotAnnounced) {
   EXPECT_EQ(sdp_of(text).description.tracks.size(), 2u);
 }
 
+TEST(Sdp, OffersNoTrackThatRtspReadersCannotHave) {
+  media::StreamDescription description;
+  description.tracks.push_back({MediaKind::Audio, Codec::Flac, 97, 44100, 2, "FLAC", ""});
+  description.tracks.push_back({MediaKind::Audio, Codec::Ac3, 97, 48000, 6, "ac3", ""});
+  std::string sdp = write_sdp(description);
+  EXPECT_EQ(sdp.find("FLAC"), std::string::npos);
+  EXPECT_NE(sdp.find("a=rtpmap:97 ac3/48000/6\r\na=control:trackID=1\r\n"), std::string::npos) << sdp;
+}
+
 } // namespace
 } // namespace sluice::rtsp
