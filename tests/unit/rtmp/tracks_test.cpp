@@ -149,6 +149,15 @@ TEST(Tracks, KeyFramesAreFoundThoughTheyAreNotMarked) {
   EXPECT_TRUE(is_random_access(frame, inter));
 }
 
+TEST(Tracks, Mp3FramesTellTheirFormat) {
+  auto mp3 = describe_track(tag(Codec::MpegAudio, MediaKind::Audio, hex("fff340c40000"), TagKind::Frame));
+  ASSERT_TRUE(mp3);
+  AudioFormat format = audio_format(mp3->track, hex("fff340c40000"));
+  EXPECT_EQ(format.sample_rate, 22050u);
+  EXPECT_EQ(format.channels, 1);
+  EXPECT_EQ(make_audio_head(Codec::MpegAudio, TagKind::Frame, format).data[0], 0x2a);
+}
+
 TEST(Tracks, NamesOfCodecs) {
   MediaTag unknown;
   unknown.codec_id = 4;

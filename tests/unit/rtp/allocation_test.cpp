@@ -1,5 +1,7 @@
 // The steady state allocates nothing: counted by operators new of this test program.
 
+#include "common/rtp/depacketizer.h"
+#include "common/rtp/packetizer.h"
 #include "common/rtp/track_receiver.h"
 #include "tests/unit/rtp/make_packet.h"
 
@@ -64,6 +66,45 @@ TEST(TrackReceiver, AllocatesNothingPerPacket) {
   EXPECT_EQ(allocations_of(true, 1000), 0u);
   EXPECT_EQ(allocations_of(false, 1000), 0u);
   EXPECT_EQ(allocations_of(false, 30000), 0u); // re-packetised
+}
+
+// From the packetizer into the depacketizer.
+struct Loop final : PacketSink, Depacketizer::Sink {
+  explicit Loop(const media::Track &track) : depacketizer(Depacketizer::create(track).value()) {}
+  void on_packet(Bytes packet, const PacketFacts &facts) override {
+    depacketizer.push(packet, {facts.pts_ns, facts.dts_ns, facts.first_of_access_unit, facts.random_access}, *this);
+  }
+  void on_access_unit(const AccessUnit &) override { units++; }
+  void on_configuration(const media::ParameterSets &) override {}
+  Depacketizer depacketizer;
+  size_t units = 0;
+};
+
+size_t allocations_there_and_back(const media::Track &track, const char *start, size_t size) {
+  Packetizer packetizer = Packetizer::create(track, {}).value();
+  Loop loop(track);
+  ByteVector large = filled(start, size), small = filled(start, 50);
+  Bytes units[] = {small, large, small};
+  size_t before = 0;
+  for (int i = 0; i < 1000; i++) {
+    if (i == 100) before = allocations;
+    EXPECT_TRUE(packetizer.push({.units = units, .pts_ns = i * kMillisecond, .dts_ns = i * kMillisecond}, loop));
+  }
+  EXPECT_GE(loop.units, 1000u);
+  return allocations - before;
+}
+
+TEST(PacketizerAndBack, AllocatesNothingPerPacket) {
+  media::Track h264{media::MediaKind::Video, media::Codec::H264, 96, 90000, 0, "H264", ""};
+  media::Track aac{media::MediaKind::Audio,
+                   media::Codec::Aac,
+                   97,
+                   48000,
+                   2,
+                   "mpeg4-generic",
+                   "sizelength=13; indexlength=3; indexdeltalength=3; config=1190"};
+  EXPECT_EQ(allocations_there_and_back(h264, "41", 30000), 0u);
+  EXPECT_EQ(allocations_there_and_back(aac, "21", 4000), 0u);
 }
 
 } // namespace

@@ -276,9 +276,11 @@ Result<ByteVector> make_configuration(const media::Track &track, const media::Pa
   }
 }
 
-AudioFormat audio_format(const media::Track &track) {
+AudioFormat audio_format(const media::Track &track, Bytes frame) {
   AudioFormat format{track.clock_rate, std::max<uint8_t>(track.channels, 1)};
-  if (track.codec == Codec::MpegAudio) format = {44100, track.channels == 1 ? uint8_t{1} : uint8_t{2}};
+  if (track.codec == Codec::MpegAudio) {
+    if (auto header = media::parse_mpeg_audio_header(frame)) format = {header->sample_rate, header->channels};
+  }
   return format;
 }
 

@@ -45,8 +45,8 @@ bool is_classic(const media::Track &track);
 // is not known (yet).
 Result<ByteVector> make_configuration(const media::Track &track, const media::ParameterSets &sets);
 
-// Of an audio track, for make_audio_head().
-AudioFormat audio_format(const media::Track &track);
+// Of an audio track, for make_audio_head(); MP3 frames say themselves what they are.
+AudioFormat audio_format(const media::Track &track, Bytes frame);
 
 // Appends a frame's body: NAL units with lengths of 4 bytes, OBUs with size fields. Units that `sets` has already are
 // left out; nothing may remain.
