@@ -65,8 +65,7 @@ Result<Depacketizer> Depacketizer::create(const media::Track &track) {
   return Depacketizer(track, aac);
 }
 
-Depacketizer::Depacketizer(const media::Track &track, media::AacFormat aac)
-    : codec_(track.codec), aac_(aac), clock_rate_(track.clock_rate) {
+Depacketizer::Depacketizer(const media::Track &track, media::AacFormat aac) : codec_(track.codec), aac_(aac) {
   auto sets = media::parse_parameter_sets(track);
   if (sets) sets_ = std::move(*sets); // else they come with the stream
 }

@@ -35,8 +35,8 @@ struct AccessUnit {
   std::span<const Bytes> units;
   Nanoseconds pts_ns = 0;
   Nanoseconds dts_ns = 0;
-  bool random_access = false;
-  bool after_loss = false; // something before it is missing
+  bool random_access = false; // as the ring says
+  bool after_loss = false;    // something before it is missing
 };
 
 class Depacketizer {
@@ -101,7 +101,6 @@ private:
 
   media::Codec codec_;
   media::AacFormat aac_;
-  uint32_t clock_rate_;
   media::ParameterSets sets_;
   std::optional<uint32_t> ssrc_;
   uint16_t next_sequence_ = 0;

@@ -219,6 +219,7 @@ TEST(FlvTags, ClassicHeadersAreThoseThatPlayersKnow) {
   EXPECT_EQ(bytes(make_video_head(Codec::H264, TagKind::Frame, true, 40)), hex("17 01 000028"));
   EXPECT_EQ(bytes(make_video_head(Codec::H264, TagKind::Configuration, true)), hex("17 00 000000"));
   EXPECT_EQ(bytes(make_audio_head(Codec::Aac, TagKind::Frame, {8000, 1})), hex("af 01"));
+  EXPECT_EQ(bytes(make_audio_head(Codec::AacLatm, TagKind::Configuration, {44100, 2})), hex("af 00"));
   EXPECT_EQ(bytes(make_audio_head(Codec::MpegAudio, TagKind::Frame, {44100, 2})), hex("2f"));
   EXPECT_EQ(bytes(make_audio_head(Codec::MpegAudio, TagKind::Frame, {22050, 1})), hex("2a"));
   EXPECT_EQ(bytes(make_audio_head(Codec::Pcma, TagKind::Frame, {8000, 1})), hex("72"));

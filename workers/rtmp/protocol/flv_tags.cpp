@@ -320,6 +320,7 @@ TagHead make_video_head(Codec codec, TagKind kind, bool key_frame, int32_t compo
 TagHead make_audio_head(Codec codec, TagKind kind, const AudioFormat &format, uint8_t track_id) {
   TagHead head;
   uint8_t type = packet_type_of(kind);
+  if (codec == Codec::AacLatm) codec = Codec::Aac; // without its packets' wrapping it is the same
   bool classic = codec == Codec::Aac || codec == Codec::MpegAudio || codec == Codec::Pcma || codec == Codec::Pcmu;
   if (classic && track_id == 0) {
     add(head, sound_header(codec, format), 1);
