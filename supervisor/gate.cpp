@@ -1,6 +1,7 @@
 #include "supervisor/gate.h"
 
 #include "common/base/secret.h"
+#include "supervisor/auth/query_credentials.h"
 
 #include <variant>
 
@@ -42,17 +43,20 @@ Result<void> Gate::configure(const config::Configuration &configuration, const c
   return {};
 }
 
-void Gate::submit(uint16_t slot, control::Message message) {
+void Gate::submit(uint16_t slot, config::Protocol protocol, control::Message message) {
+  Asker asker{slot, protocol};
   if (auto *describe = std::get_if<control::Describe>(&message))
-    submit_request(slot, *describe, auth::Action::Read);
+    submit_request(asker, *describe, auth::Action::Read);
   else if (auto *publish = std::get_if<control::Publish>(&message))
-    submit_request(slot, *publish, auth::Action::Publish);
+    submit_request(asker, *publish, auth::Action::Publish);
   else if (auto *read = std::get_if<control::Read>(&message))
-    submit_request(slot, *read, auth::Action::Read);
+    submit_request(asker, *read, auth::Action::Read);
 }
 
-template <class Request> void Gate::submit_request(uint16_t slot, Request &request, auth::Action action) {
+template <class Request> void Gate::submit_request(const Asker &asker, Request &request, auth::Action action) {
+  uint16_t slot = asker.slot;
   auth::Request question;
+  question.protocol = asker.protocol;
   question.authorization = auth::SecretText::take(request.credentials.authorization);
   question.method = std::move(request.credentials.method);
   question.url = std::move(request.credentials.url);
@@ -65,6 +69,12 @@ template <class Request> void Gate::submit_request(uint16_t slot, Request &reque
   question.action = action;
   question.path = request.path;
   question.query = auth::SecretText::take(request.query);
+  if (asker.protocol == config::Protocol::Rtmp) {
+    auth::QueryCredentials given = auth::parse_query_credentials(question.query.view());
+    question.user = std::move(given.user);
+    question.password = std::move(given.password);
+  }
+  if constexpr (requires { request.log_id; }) question.log_id = request.log_id;
   question.ip = host_of(request.client);
   question.peer = request.client;
   const Access &access = access_.at(match->path->name);

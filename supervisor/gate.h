@@ -26,8 +26,9 @@ public:
   // From here on. Error: an address in the configuration that is none.
   Result<void> configure(const config::Configuration &configuration, const config::PathMatcher &matcher);
 
-  // Describe, Publish or Read. The listener is called once, here or later, unless the request is dropped.
-  void submit(uint16_t slot, control::Message message);
+  // Describe, Publish or Read of a client of that protocol. The listener is called once, here or later, unless the
+  // request is dropped.
+  void submit(uint16_t slot, config::Protocol protocol, control::Message message);
   // Their answers are not wanted any more.
   void drop_worker(uint16_t slot);
   void drop_session(control::SessionId session);
@@ -44,7 +45,11 @@ private:
   };
 
   void on_verdict(Id id, const auth::Verdict &verdict) override;
-  template <class Request> void submit_request(uint16_t slot, Request &request, auth::Action action);
+  struct Asker {
+    uint16_t slot = 0;
+    config::Protocol protocol = config::Protocol::Rtsp;
+  };
+  template <class Request> void submit_request(const Asker &asker, Request &request, auth::Action action);
   template <class Which> void drop(Which &&which);
 
   Listener &listener_;

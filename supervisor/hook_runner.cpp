@@ -22,6 +22,13 @@ const char *name_of(paths::Hook hook) {
   return "";
 }
 
+// RTMP has no sessions beside connections.
+std::string prefix_of(const paths::Client &client) {
+  std::string_view label = config::label_of(client.protocol, client.tls);
+  if (client.protocol == config::Protocol::Rtmp) return fmt::format("[{}] [conn {}]", label, client.address);
+  return fmt::format("[{}] [session {}]", label, client.log_id);
+}
+
 } // namespace
 
 HookRunner::HookRunner(loop::Loop &loop, processes::Reaper &reaper, const config::Environment &environment,
@@ -46,9 +53,8 @@ void HookRunner::configure(const config::Configuration &configuration) {
 void HookRunner::run(const paths::RunCommand &command) {
   hooks::CommandSpec spec;
   spec.hook = name_of(command.hook);
-  spec.prefix = command.hook == paths::Hook::OnRead
-                    ? fmt::format("[{}] [session {}]", command.tls ? "RTSPS" : "RTSP", command.log_id)
-                    : fmt::format("[path {}]", command.path);
+  spec.prefix =
+      command.hook == paths::Hook::OnRead ? prefix_of(command.client) : fmt::format("[path {}]", command.path);
   spec.command = command.rule.command;
   spec.variables = hooks::hook_variables(command.path, rtsp_port_, command.groups);
   spec.restart = command.rule.restart;
@@ -74,7 +80,7 @@ hooks::CommandId HookRunner::start_for_connection(const std::string &prefix) {
 }
 
 // One that was handed over keeps its command.
-void HookRunner::on_connected(uint16_t slot, const control::Connected &connected) {
+void HookRunner::on_connected(uint16_t slot, config::Protocol protocol, const control::Connected &connected) {
   ConnectionKey former{shm::slot_of_session(connected.token), connected.token >> shm::kSlotBits};
   auto moved = connected.token == 0 ? connections_.end() : connections_.find(former);
   if (moved != connections_.end()) {
@@ -83,7 +89,7 @@ void HookRunner::on_connected(uint16_t slot, const control::Connected &connected
     connections_.insert(std::move(node));
     return;
   }
-  std::string prefix = fmt::format("[{}] [conn {}]", connected.tls ? "RTSPS" : "RTSP", connected.client);
+  std::string prefix = fmt::format("[{}] [conn {}]", config::label_of(protocol, connected.tls), connected.client);
   connections_[{slot, connected.connection}] = {prefix, start_for_connection(prefix)};
 }
 

@@ -26,7 +26,7 @@ public:
   void run(const paths::RunCommand &command);
   void end(paths::CommandNumber number);
 
-  void on_connected(uint16_t slot, const control::Connected &connected);
+  void on_connected(uint16_t slot, config::Protocol protocol, const control::Connected &connected);
   void on_closed(uint16_t slot, uint64_t connection);
   void on_worker_gone(uint16_t slot);
 

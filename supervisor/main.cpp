@@ -6,6 +6,7 @@
 #include "supervisor/processes/process_title.h"
 #include "supervisor/processes/spawn.h"
 #include "supervisor/supervisor.h"
+#include "workers/rtmp/worker.h"
 #include "workers/rtsp/worker.h"
 
 #include <unistd.h>
@@ -19,8 +20,9 @@ namespace {
 using namespace sluice;
 
 [[noreturn]] void keep(std::string_view slot) {
-  if (!slot.starts_with("rtsp-")) ::_exit(1);
-  processes::run_keeper(slot, rtsp::run_worker);
+  if (slot.starts_with("rtsp-")) processes::run_keeper(slot, rtsp::run_worker);
+  if (slot.starts_with("rtmp-")) processes::run_keeper(slot, rtmp::run_worker);
+  ::_exit(1);
 }
 
 int print(const config::Report &report) {

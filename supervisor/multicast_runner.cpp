@@ -15,7 +15,11 @@ void MulticastRunner::configure(const config::Configuration &configuration, Work
   settings.rtp_port = static_cast<uint16_t>(configuration.multicast_rtp_port);
   settings.rtcp_port = static_cast<uint16_t>(configuration.multicast_rtcp_port);
   multicast_.configure(settings);
-  perform(multicast_.set_slots(workers.slots()));
+  on_slots_changed();
+}
+
+void MulticastRunner::on_slots_changed() {
+  perform(multicast_.set_slots(workers_->slots(config::Protocol::Rtsp)));
 }
 
 void MulticastRunner::on_join(uint16_t slot, const control::JoinMulticast &join, const paths::Paths &paths) {

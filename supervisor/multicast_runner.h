@@ -16,6 +16,7 @@ public:
 
   // After the workers have it.
   void configure(const config::Configuration &configuration, Workers &workers);
+  void on_slots_changed();
   void on_worker_ready(uint16_t slot) { perform(multicast_.on_worker_ready(slot)); }
   void on_worker_gone(uint16_t slot) { perform(multicast_.on_worker_gone(slot)); }
   void on_join(uint16_t slot, const control::JoinMulticast &join, const paths::Paths &paths);

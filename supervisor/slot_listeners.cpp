@@ -34,29 +34,30 @@ Result<SlotListeners::Opened> SlotListeners::open(const std::string &text, size_
   return opened;
 }
 
-void SlotListeners::apply(Opened opened, size_t slots) {
+void SlotListeners::apply(Opened opened, control::SlotSet slots) {
   if (opened.changed)
     for (auto &own : listeners_) own.clear();
   text_ = std::move(opened.text);
   address_ = opened.address;
-  share(std::move(opened.fresh), is_open() ? slots : 0);
+  share(std::move(opened.fresh), is_open() ? slots : control::SlotSet());
 }
 
 // Each slot that stays has a listener, and those of the others go to slots that stay.
-void SlotListeners::share(std::vector<Fd> spare, size_t slots) {
-  for (size_t i = 0; i < kMaxSlots; i++) {
+void SlotListeners::share(std::vector<Fd> spare, control::SlotSet slots) {
+  for (uint16_t i = 0; i < kMaxSlots; i++) {
     auto &own = listeners_[i];
-    for (size_t keep = i < slots ? 1 : 0; own.size() > keep; own.pop_back()) spare.push_back(std::move(own.back()));
+    for (size_t keep = slots.contains(i) ? 1 : 0; own.size() > keep; own.pop_back())
+      spare.push_back(std::move(own.back()));
   }
-  for (size_t i = 0; i < slots && !spare.empty(); i++) {
-    if (!listeners_[i].empty()) continue;
-    listeners_[i].push_back(std::move(spare.back()));
+  auto give = [&](uint16_t slot) {
+    if (spare.empty()) return;
+    listeners_[slot].push_back(std::move(spare.back()));
     spare.pop_back();
-  }
-  for (size_t i = 0; !spare.empty() && i < slots * (kMaxOfSlot - 1); i++) {
-    listeners_[i % slots].push_back(std::move(spare.back()));
-    spare.pop_back();
-  }
+  };
+  slots.for_each([&](uint16_t slot) {
+    if (listeners_[slot].empty()) give(slot);
+  });
+  for (size_t round = 1; round < kMaxOfSlot; round++) slots.for_each(give);
 }
 
 } // namespace sluice

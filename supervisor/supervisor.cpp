@@ -55,11 +55,8 @@ Result<void> Supervisor::start() {
 }
 
 void Supervisor::log_missing_listeners() const {
-  std::string missing;
-  if (!configuration().rtmp_disable) missing = "RTMP on " + configuration().rtmp_address;
-  if (!configuration().hls_disable)
-    missing += (missing.empty() ? "" : " and ") + std::string("HLS on ") + configuration().hls_address;
-  if (!missing.empty()) log(LogLevel::Info, "not opened, since this version does not have it yet: {}", missing);
+  if (configuration().hls_disable) return;
+  log(LogLevel::Info, "not opened, since this version does not have it yet: HLS on {}", configuration().hls_address);
 }
 
 // --- the configuration ---
@@ -100,7 +97,7 @@ Result<void> Supervisor::activate(config::Configuration configuration) {
   Fd api_listener = TRY(open_api(made));
   Workers::Opened opened = TRY(workers_->open(made));
   TRY(gate_.configure(made, next->matcher));
-  size_t slots = opened.slots;
+  bool other_slots = opened.roles != workers_->roles(); // also since there are sources to pull, or none any more
   std::unique_ptr<Active> before = std::exchange(active_, std::move(next));
 
   bool first = !std::exchange(serving_, true);
@@ -111,11 +108,11 @@ Result<void> Supervisor::activate(config::Configuration configuration) {
     api_.stop_listening();
   }
   if (!first) log(LogLevel::Info, "{}", plan.text());
-  if (first || plan.concerns_workers() || slots != workers_->slots()) { // those of rtspDisable depend on paths
+  if (first || plan.concerns_workers() || other_slots) {
     workers_->apply(std::move(opened), made);
     multicast_.configure(made, *workers_);
   }
-  sources_.set_slots(workers_->slots());
+  on_slots_changed();
   if (first) {
     hooks_.configure(made);
     warn_of_limits(made);
@@ -180,21 +177,23 @@ void Supervisor::on_worker_message(uint16_t slot, control::Message message) {
   if (const auto *join = std::get_if<control::JoinMulticast>(&message)) return multicast_.on_join(slot, *join, paths_);
   if (const auto *stray = std::get_if<control::StrayDatagram>(&message)) return offer(*stray);
   if (const auto *heard = std::get_if<control::HeardAll>(&message)) return udp_claims_.note_heard(heard->session);
-  if (const auto *connected = std::get_if<control::Connected>(&message)) return hooks_.on_connected(slot, *connected);
+  config::Protocol protocol = workers_->protocol_of(slot);
+  if (const auto *connected = std::get_if<control::Connected>(&message))
+    return hooks_.on_connected(slot, protocol, *connected);
   if (const auto *closed = std::get_if<control::Closed>(&message)) return hooks_.on_closed(slot, closed->connection);
   bool asks = std::holds_alternative<control::Describe>(message) || std::holds_alternative<control::Publish>(message) ||
               std::holds_alternative<control::Read>(message);
-  if (asks) return gate_.submit(slot, std::move(message));
+  if (asks) return gate_.submit(slot, protocol, std::move(message));
   if (const auto *release = std::get_if<control::Release>(&message)) {
     gate_.drop_session(release->session);
     udp_claims_.release(release->session);
   }
   multicast_.on_message(slot, message);
-  handle(paths::FromWorker{slot, std::move(message)});
+  handle(paths::FromWorker{slot, std::move(message), protocol});
 }
 
 void Supervisor::on_passed(uint16_t slot, control::Message message) {
-  handle(paths::FromWorker{slot, std::move(message)});
+  handle(paths::FromWorker{slot, std::move(message), workers_->protocol_of(slot)});
 }
 
 void Supervisor::on_refused(uint16_t slot, control::Refused refused) {
@@ -214,6 +213,13 @@ void Supervisor::on_worker_gone(uint16_t slot) {
   hooks_.on_worker_gone(slot);
   handle(paths::WorkerGone{slot});
   sources_.on_worker_gone(slot);
+}
+
+void Supervisor::on_slots_changed() {
+  multicast_.on_slots_changed();
+  config::PerProtocol<control::SlotSet> slots;
+  for (config::Protocol protocol : config::kProtocols) slots[protocol] = workers_->slots(protocol);
+  sources_.set_slots(slots);
 }
 
 void Supervisor::on_source(const paths::Event &event) {

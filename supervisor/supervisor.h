@@ -53,6 +53,7 @@ private:
   void on_worker_message(uint16_t slot, control::Message message) override;
   void on_worker_ready(uint16_t slot) override;
   void on_worker_gone(uint16_t slot) override;
+  void on_slots_changed() override;
   void on_all_workers_closed() override;
   void on_passed(uint16_t slot, control::Message message) override;
   void on_refused(uint16_t slot, control::Refused refused) override;

@@ -1,6 +1,7 @@
 #include "supervisor/workers.h"
 
 #include "common/base/log.h"
+#include "ipc/control/codec.h"
 #include "ipc/shm/doorbell_board.h"
 #include "ipc/shm/memfd.h"
 #include "supervisor/config/addresses.h"
@@ -22,34 +23,33 @@ size_t cores() {
   return static_cast<size_t>(std::max(1, CPU_COUNT(&set)));
 }
 
-bool pulls_rtsp(const config::Configuration &configuration) {
-  return std::any_of(configuration.paths.begin(), configuration.paths.end(),
-                     [](const auto &entry) { return entry.second.pulls_rtsp(); });
-}
-
-// With rtspDisable there are workers, too, for what is pulled. They have no listeners.
-size_t count_of_slots(const config::Configuration &configuration) {
-  if (configuration.rtsp_disable && !pulls_rtsp(configuration)) return 0;
-  size_t wanted = static_cast<size_t>(configuration.rtsp_workers);
-  return std::min(wanted == 0 ? cores() : wanted, size_t{config::kMaxWorkerSlots});
-}
-
 bool same_address(const loop::SocketAddress &a, const loop::SocketAddress &b) {
   return a.family() == b.family() && a.text() == b.text();
 }
 
-std::string listeners_text(const config::Configuration &configuration) {
+std::string listeners_text(const config::Configuration &configuration, config::Protocol protocol, bool tls) {
+  if (protocol == config::Protocol::Rtmp) return tls ? configuration.rtmps_address : configuration.rtmp_address;
+  if (tls) return configuration.rtsps_address + " (TCP)";
   std::string text = configuration.rtsp_address + " (TCP)";
   if (configuration.protocols.udp)
     text += fmt::format(", {} (UDP/RTP), {} (UDP/RTCP)", configuration.rtp_address, configuration.rtcp_address);
   return text;
 }
 
+// What only RTSP has.
+bool is_of_rtsp(const control::Message &message) {
+  return std::holds_alternative<control::Claim>(message) || std::holds_alternative<control::JoinMulticast>(message) ||
+         std::holds_alternative<control::StrayDatagram>(message) ||
+         std::holds_alternative<control::HeardAll>(message) || std::holds_alternative<control::HandOver>(message) ||
+         std::holds_alternative<control::Describe>(message);
+}
+
 } // namespace
 
 Workers::Workers(loop::Loop &loop, processes::Reaper &reaper, Listener &listener)
-    : loop_(loop), reaper_(reaper), listener_(listener), sweep_(loop, sweep_listener_), sweep_listener_(*this),
-      certificate_(loop, "RTSPS", *this) {}
+    : loop_(loop), reaper_(reaper), listener_(listener), sweep_(loop, sweep_listener_),
+      sweep_listener_(*this), listeners_{{ProtocolListeners(loop, config::Protocol::Rtsp, *this),
+                                          ProtocolListeners(loop, config::Protocol::Rtmp, *this)}} {}
 
 Result<std::unique_ptr<Workers>> Workers::create(loop::Loop &loop, processes::Reaper &reaper, Listener &listener) {
   std::unique_ptr<Workers> workers(new Workers(loop, reaper, listener));
@@ -65,33 +65,26 @@ Result<std::unique_ptr<Workers>> Workers::create(loop::Loop &loop, processes::Re
 
 Result<Workers::Opened> Workers::open(const config::Configuration &next) {
   Opened opened;
-  opened.slots = count_of_slots(next);
-  TRY(open_listeners(next, opened));
+  opened.roles = config::place_workers(present(), config::worker_counts(next, cores()));
+  for (config::Protocol protocol : config::kProtocols)
+    opened.listeners[protocol] = TRY(listeners_[protocol].open(next, config::slots_of(opened.roles, protocol)));
   TRY(open_bases(next, opened));
-  for (size_t i = 0; i < opened.slots; i++) {
-    opened.fresh.emplace_back();
-    if (workers_[i].slot) continue;
-    processes::SlotOptions options{.index = static_cast<uint16_t>(i),
-                                   .name = fmt::format("rtsp-{}", i),
+  for (uint16_t i = 0; i < kMaxSlots; i++) {
+    if (!opened.roles[i] || workers_[i].slot) continue;
+    processes::SlotOptions options{.index = i,
+                                   .name = config::name_of(*opened.roles[i]),
                                    .slots = kMaxSlots,
                                    .max_sessions = shm::kMaxTableSessions};
-    opened.fresh.back() = TRY(processes::Slot::create(loop_, reaper_, options, *this));
+    opened.fresh[i] = TRY(processes::Slot::create(loop_, reaper_, options, *this));
   }
   return opened;
 }
 
-Result<void> Workers::open_listeners(const config::Configuration &next, Opened &opened) const {
-  using config::Encryption;
-  std::string plain = next.rtsp_disable || next.encryption == Encryption::Strict ? "" : next.rtsp_address;
-  std::string tls = next.rtsp_disable || next.encryption == Encryption::No ? "" : next.rtsps_address;
-  opened.plain = TRY(plain_listeners_.open(plain, opened.slots));
-  opened.tls = TRY(tls_listeners_.open(tls, opened.slots));
-  ServerCertificate::Files files{next.server_cert, next.server_key};
-  if (opened.tls.text.empty() || certificate_.uses(files)) return {};
-  auto loaded = ServerCertificate::load(files);
-  if (!loaded) return Error{"RTSPS: " + loaded.error().message};
-  opened.certificate = std::move(*loaded);
-  return {};
+config::SlotRoles Workers::present() const {
+  config::SlotRoles roles;
+  for (uint16_t i = 0; i < kMaxSlots; i++)
+    if (workers_[i].slot) roles[i] = workers_[i].role;
+  return roles;
 }
 
 Result<void> Workers::open_bases(const config::Configuration &next, Opened &opened) const {
@@ -117,77 +110,111 @@ Result<void> Workers::open_bases(const config::Configuration &next, Opened &open
 }
 
 void Workers::apply(Opened opened, const config::Configuration &next) {
-  bool rtsp_changes = opened.plain.changed || opened.udp_changed, rtsps_changes = opened.tls.changed;
-  if (rtsp_changes && plain_listeners_.is_open()) log(LogLevel::Info, "[RTSP] listener is closing");
-  if (rtsps_changes && tls_listeners_.is_open()) log(LogLevel::Info, "[RTSPS] listener is closing");
+  applying_ = true;
+  ListenerChanges changes;
+  for (config::Protocol protocol : config::kProtocols)
+    changes[protocol] = {opened.listeners[protocol].plain.changed, opened.listeners[protocol].tls.changed};
+  changes[config::Protocol::Rtsp][0] |= opened.udp_changed;
+  log_closing(changes);
   configuration_ = next;
-  serving_ = true;
-  count_ = opened.slots;
+  roles_ = opened.roles;
   apply_listeners(opened);
-  for (uint16_t i = 0; i < kMaxSlots; i++) {
-    Worker &worker = workers_[i];
-    if (i >= count_) {
-      if (worker.slot && !worker.draining) give_up(i);
-      continue;
-    }
-    if (!worker.slot) {
-      worker.slot = std::move(opened.fresh[i]);
-      worker.draining = false;
-      worker.slot->start();
-      continue;
-    }
-    if (worker.draining) worker.draining = !worker.slot->stay();
-    if (worker.draining) continue; // too late; on_slot_closed() starts it anew
-    control::Settings message;
-    std::vector<int> descriptors = sockets_of(i, message);
-    message.settings = settings();
-    if (message.tls_listeners > 0) send(i, certificate_.message());
-    send(i, message, descriptors);
-  }
-  if (rtsp_changes && plain_listeners_.is_open())
-    log(LogLevel::Info, "[RTSP] listener opened on {}", listeners_text(next));
-  if (rtsps_changes && tls_listeners_.is_open())
-    log(LogLevel::Info, "[RTSPS] listener opened on {} (TCP)", next.rtsps_address);
+  for (uint16_t i = 0; i < kMaxSlots; i++) apply_to(i, std::move(opened.fresh[i]));
+  log_opened(changes);
+  applying_ = false;
+  if (std::exchange(slot_became_free_, false)) fill_free_slots();
 }
 
 void Workers::apply_listeners(Opened &opened) {
-  plain_listeners_.apply(std::move(opened.plain), count_);
-  tls_listeners_.apply(std::move(opened.tls), count_);
-  if (opened.certificate) certificate_.use(std::move(*opened.certificate));
-  if (!tls_listeners_.is_open()) certificate_.forget();
+  for (config::Protocol protocol : config::kProtocols)
+    listeners_[protocol].apply(std::move(opened.listeners[protocol]), slots(protocol));
   if (!opened.udp_changed) return;
   udp_bases_ = std::move(opened.udp_bases);
   rtp_address_ = opened.rtp_address;
   rtcp_address_ = opened.rtcp_address;
 }
 
+void Workers::apply_to(uint16_t index, std::unique_ptr<processes::Slot> fresh) {
+  Worker &worker = workers_[index];
+  if (!roles_[index]) {
+    if (worker.slot && !worker.draining) give_up(index);
+    return;
+  }
+  if (!worker.slot) {
+    worker.slot = std::move(fresh);
+    worker.role = *roles_[index];
+    worker.draining = false;
+    return worker.slot->start();
+  }
+  if (worker.draining) worker.draining = !worker.slot->stay();
+  if (worker.draining) return; // too late; on_slot_closed() starts it anew
+  control::Settings message;
+  std::vector<int> descriptors = sockets_of(index, message);
+  message.settings = settings(worker.role.protocol);
+  if (message.tls_listeners > 0) send(index, listeners_[worker.role.protocol].certificate());
+  send(index, message, descriptors);
+}
+
+bool Workers::is_listening(config::Protocol protocol, bool tls) const {
+  const ProtocolListeners &listeners = listeners_[protocol];
+  return (tls ? listeners.tls() : listeners.plain()).is_open();
+}
+
+void Workers::log_closing(const ListenerChanges &changes) const {
+  for (config::Protocol protocol : config::kProtocols)
+    for (bool tls : {false, true})
+      if (changes[protocol][tls] && is_listening(protocol, tls))
+        log(LogLevel::Info, "[{}] listener is closing", config::label_of(protocol, tls));
+}
+
+void Workers::log_opened(const ListenerChanges &changes) const {
+  for (config::Protocol protocol : config::kProtocols)
+    for (bool tls : {false, true})
+      if (changes[protocol][tls] && is_listening(protocol, tls))
+        log(LogLevel::Info, "[{}] listener opened on {}", config::label_of(protocol, tls),
+            listeners_text(configuration_, protocol, tls));
+}
+
 // Workers that have not begun to serve get it when they do.
-void Workers::on_certificate_changed() {
-  for (uint16_t i = 0; i < count_; i++)
-    if (!workers_[i].draining) send(i, certificate_.message());
+void Workers::on_certificate_changed(config::Protocol protocol) {
+  slots(protocol).for_each([&](uint16_t slot) {
+    if (!workers_[slot].draining) send(slot, listeners_[protocol].certificate());
+  });
 }
 
 void Workers::give_up(uint16_t index) {
-  workers_[index].draining = true;
-  if (configuration_.rtsp_disable)
-    workers_[index].slot->shut_down(false); // nobody is to be served any more
+  Worker &worker = workers_[index];
+  worker.draining = true;
+  if (config::serves(configuration_, worker.role.protocol))
+    worker.slot->drain();
   else
-    workers_[index].slot->drain();
+    worker.slot->shut_down(false); // nobody is to be served any more
 }
 
-control::WorkerSettings Workers::settings() const {
+bool Workers::serves(uint16_t slot) const {
+  return slot < kMaxSlots && roles_[slot] && workers_[slot].slot && workers_[slot].slot->has_worker();
+}
+
+control::WorkerSettings Workers::settings(config::Protocol protocol) const {
   control::WorkerSettings settings;
-  settings.tcp = configuration_.protocols.tcp;
-  settings.udp = !udp_bases_.empty();
   settings.read_timeout_ns = configuration_.read_timeout;
   settings.write_timeout_ns = configuration_.write_timeout;
   settings.max_sessions = static_cast<uint32_t>(configuration_.max_sessions);
   settings.log_level = static_cast<uint8_t>(configuration_.log_level);
   settings.reports_connections = !configuration_.run_on_connect.empty();
+  size_t count = 0;
+  for (config::Protocol each : config::kProtocols) count += slots(each).size();
   uint64_t input = processes::memory_budget(configuration_.max_memory).input_bytes;
-  settings.max_input_bytes = std::max<uint64_t>(input / std::max<size_t>(count_, 1), 16 * shm::kLargeBufferBytes);
-  for (uint16_t i = 0; i < kMaxSlots; i++)
-    if (workers_[i].slot) settings.slots = static_cast<uint16_t>(i + 1);
+  settings.max_input_bytes = std::max<uint64_t>(input / std::max<size_t>(count, 1), 16 * shm::kLargeBufferBytes);
+  settings.peers = config::slots_of(present(), protocol);
+  if (protocol == config::Protocol::Rtsp) settings.rtsp = rtsp_settings();
+  return settings;
+}
+
+control::RtspSettings Workers::rtsp_settings() const {
+  control::RtspSettings settings;
+  settings.tcp = configuration_.protocols.tcp;
+  settings.udp = !udp_bases_.empty();
   if (auto range = config::parse_multicast_range(configuration_.multicast_ip_range)) {
     settings.multicast = configuration_.protocols.multicast;
     settings.multicast_base = multicast::address_text(range->network);
@@ -202,12 +229,14 @@ control::WorkerSettings Workers::settings() const {
 
 // Of a Welcome or Settings, whose counts are set.
 template <class M> std::vector<int> Workers::sockets_of(uint16_t index, M &message) const {
+  const config::SlotRole &role = workers_[index].role;
+  const ProtocolListeners &listeners = listeners_[role.protocol];
   std::vector<int> descriptors;
-  for (const SlotListeners *listeners : {&plain_listeners_, &tls_listeners_})
-    for (const Fd &fd : listeners->of(index)) descriptors.push_back(fd.get());
+  for (const SlotListeners *kind : {&listeners.plain(), &listeners.tls()})
+    for (const Fd &fd : kind->of(index)) descriptors.push_back(fd.get());
   message.listeners = static_cast<uint16_t>(descriptors.size());
-  message.tls_listeners = static_cast<uint16_t>(tls_listeners_.of(index).size());
-  if (index == 0)
+  message.tls_listeners = static_cast<uint16_t>(listeners.tls().of(index).size());
+  if (role == config::SlotRole{config::Protocol::Rtsp, 0})
     for (const Fd &base : udp_bases_) descriptors.push_back(base.get());
   message.udp_bases = static_cast<uint16_t>(descriptors.size() - message.listeners);
   return descriptors;
@@ -221,30 +250,35 @@ void Workers::on_worker_hello(processes::Slot &slot) {
   welcome.epoch = slot.epoch();
   welcome.slot = index;
   welcome.doorbells = kMaxSlots;
-  welcome.settings = settings();
+  welcome.settings = settings(protocol_of(index));
   std::vector<int> sockets = sockets_of(index, welcome);
   std::vector<int> descriptors{slot.session_table(), doorbell_board_.get()};
   descriptors.insert(descriptors.end(), sockets.begin(), sockets.end());
   for (const Fd &doorbell : doorbells_) descriptors.push_back(doorbell.get());
   slot.send(welcome, descriptors);
-  if (welcome.tls_listeners > 0) slot.send(certificate_.message());
+  if (welcome.tls_listeners > 0) slot.send(listeners_[protocol_of(index)].certificate());
   listener_.on_worker_ready(index);
 }
 
 void Workers::on_worker_message(processes::Slot &slot, control::Message message, std::vector<Fd> descriptors) {
+  if (protocol_of(slot.index()) != config::Protocol::Rtsp && is_of_rtsp(message))
+    return slot.kill_worker(fmt::format("message {}: it is not of its protocol", control::name_of(message)));
   if (const auto *line = std::get_if<control::LogLine>(&message)) return print(workers_[slot.index()], *line);
-  if (const auto *hand_over = std::get_if<control::HandOver>(&message)) {
-    int connection = descriptors[0].get();
-    control::HandOver forwarded = *hand_over;
-    forwarded.token = forwarded.token == 0 ? 0 : forwarded.token << shm::kSlotBits | slot.index(); // unique now
-    const Worker &target = workers_[forwarded.slot];
-    if (target.slot && target.slot->has_worker() && !target.slot->congested())
-      return send(forwarded.slot, forwarded, {&connection, 1});
-    loop::close_in_order(connection); // it can't be served now; the client comes back
-    if (hand_over->token != 0) listener_.on_worker_message(slot.index(), control::Closed{hand_over->token});
-    return;
-  }
+  if (const auto *hand_over = std::get_if<control::HandOver>(&message))
+    return pass_on(slot, *hand_over, descriptors[0]);
   listener_.on_worker_message(slot.index(), std::move(message));
+}
+
+void Workers::pass_on(const processes::Slot &from, const control::HandOver &hand_over, const Fd &connection) {
+  control::HandOver forwarded = hand_over;
+  forwarded.token = forwarded.token == 0 ? 0 : forwarded.token << shm::kSlotBits | from.index(); // unique now
+  const Worker &target = workers_[forwarded.slot];
+  int descriptor = connection.get();
+  bool peer = target.slot && target.role.protocol == protocol_of(from.index()); // the slot may be another one by now
+  if (peer && target.slot->has_worker() && !target.slot->congested())
+    return send(forwarded.slot, forwarded, {&descriptor, 1});
+  loop::close_in_order(descriptor); // it can't be served now; the client comes back
+  if (hand_over.token != 0) listener_.on_worker_message(from.index(), control::Closed{hand_over.token});
 }
 
 void Workers::print(Worker &worker, const control::LogLine &line) {
@@ -258,17 +292,29 @@ void Workers::on_worker_gone(processes::Slot &slot, const std::string &) {
   listener_.on_worker_gone(slot.index());
 }
 
-// It was given up, or all are. A slot that is wanted again by now starts anew.
+// It was given up, or all are. A slot that is wanted again by now starts anew, and may be another worker's.
 void Workers::on_slot_closed(processes::Slot &slot) {
-  uint16_t index = slot.index();
-  Worker &worker = workers_[index];
+  Worker &worker = workers_[slot.index()];
   closed_.push_back(std::move(worker.slot));
   worker.draining = false;
   if (stopping_) return close_if_all_left();
-  if (index >= count_) return;
+  if (applying_)
+    slot_became_free_ = true;
+  else
+    fill_free_slots();
+}
+
+// Workers that found no place, or whose slot had gone too far to stay.
+void Workers::fill_free_slots() {
+  config::SlotRoles there = present(),
+                    wanted = config::place_workers(there, config::worker_counts(configuration_, cores()));
+  bool missing = false;
+  for (size_t i = 0; i < kMaxSlots; i++) missing = missing || (wanted[i] && !there[i]);
+  if (!missing) return;
   auto opened = open(configuration_);
-  if (opened) return apply(std::move(*opened), configuration_);
-  log(LogLevel::Error, "[rtsp-{}] {}", index, opened.error().message);
+  if (!opened) return log(LogLevel::Error, "workers can't be started: {}", opened.error().message);
+  apply(std::move(*opened), configuration_);
+  listener_.on_slots_changed();
 }
 
 void Workers::send(uint16_t slot, const control::Message &message, std::span<const int> descriptors) {
@@ -276,8 +322,11 @@ void Workers::send(uint16_t slot, const control::Message &message, std::span<con
 }
 
 void Workers::shut_down(bool kill) {
-  if (plain_listeners_.is_open() && !stopping_) log(LogLevel::Info, "[RTSP] listener is closing");
-  if (tls_listeners_.is_open() && !stopping_) log(LogLevel::Info, "[RTSPS] listener is closing");
+  if (!stopping_) {
+    ListenerChanges all;
+    for (auto &of_protocol : all.values) of_protocol.fill(true);
+    log_closing(all);
+  }
   stopping_ = true;
   for (Worker &worker : workers_)
     if (worker.slot) worker.slot->shut_down(kill);

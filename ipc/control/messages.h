@@ -5,6 +5,7 @@
 
 #include "common/base/codec.h"
 #include "common/media/stream_description.h"
+#include "ipc/control/slot_set.h"
 
 #include <variant>
 
@@ -19,19 +20,24 @@ using SessionId = uint64_t; // session ids carry their slot: see shm/session_tab
 using StreamId = uint64_t;  // one publication of a path; never reused
 using SourceId = uint64_t;  // one attempt to pull a path's stream from elsewhere; never reused
 
+// Of RTSP workers alone.
+struct RtspSettings {
+  bool tcp = true, udp = true, multicast = false; // `protocols`
+  uint16_t rtp_port = 0, rtcp_port = 0;
+  std::string rtp_address, rtcp_address; // to bind connected sockets to: "host:port", host may be empty
+  std::string multicast_base;            // the first address of the range of groups
+};
+
 // Settings of a worker, from the configuration.
 struct WorkerSettings {
-  bool tcp = true, udp = true, multicast = false; // `protocols`
   int64_t read_timeout_ns = 0;
   int64_t write_timeout_ns = 0;
   uint32_t max_sessions = 0; // per slot
-  uint16_t rtp_port = 0, rtcp_port = 0;
-  std::string rtp_address, rtcp_address; // to bind connected sockets to: "host:port", host may be empty
   uint8_t log_level = 1;
-  uint16_t slots = 0;               // of the server; session ids name one below
+  SlotSet peers;                    // the slots of its protocol, its own among them: whose sessions clients may name
   bool reports_connections = false; // Connected and Closed are wanted
   uint64_t max_input_bytes = 0;     // of the slot's large buffers together
-  std::string multicast_base = {};  // the first address of the range of groups
+  RtspSettings rtsp;
 };
 
 // How the media of a source is to come.
@@ -45,7 +51,8 @@ inline bool is_valid(SourceTransport transport) {
   return transport <= SourceTransport::Tcp;
 }
 
-// What a client says about itself, for the supervisor to judge. Wiped by whoever is done with it.
+// What an RTSP client says about itself, for the supervisor to judge. Wiped by whoever is done with it. RTMP clients
+// say it in the query: user=…&pass=….
 struct Credentials {
   std::string method, url;   // as received; what a Digest answer is about
   std::string authorization; // the header's value; empty: none
@@ -83,7 +90,7 @@ struct Describe {
 };
 
 // PublishGranted or Refused. An existing publisher of the path is kicked. `log_id`: the session as logs and API name
-// it.
+// it, with RTMP its connection. The stream is ready once Record has followed the grant.
 struct Publish {
   RequestId request = 0;
   SessionId session = 0;
@@ -255,7 +262,7 @@ enum class Refusal : uint8_t {
   BadRequest,   // invalid or unconfigured path, or what the path's state forbids
   NoPublisher,  // no one is publishing to the path
   Unavailable,  // a bound was reached
-  Unauthorized, // wrong or no credentials; may be tried again a few times
+  Unauthorized, // wrong or no credentials; may be tried again a few times, with RTMP on another connection
   Forbidden,    // the client's address is not allowed; need not try again
 };
 inline bool is_valid(Refusal refusal) {
@@ -266,7 +273,7 @@ struct Refused {
   RequestId request = 0;
   Refusal refusal = Refusal::BadRequest;
   std::string reason;
-  std::vector<std::string> challenges; // of Unauthorized: values of WWW-Authenticate
+  std::vector<std::string> challenges; // of Unauthorized: values of WWW-Authenticate; none for RTMP
 };
 
 // fds: the stream's ring, read-write; of a stream that goes on with another writer, the generation before it as well,
@@ -319,13 +326,14 @@ struct StopMulticast {
   StreamId stream = 0;
 };
 
-// Pull a stream: SourceReady, SourceFailed or SourceMoved. `url` may hold credentials; `addresses` are those of its
-// host, "host:port", to be tried in order. fd: the certificates to trust (PEM), if its own is to be verified.
+// Pull a stream: SourceReady, SourceFailed or SourceMoved. `url` is of the worker's protocol and may hold credentials;
+// `addresses` are those of its host, "host:port", to be tried in order. fd: the certificates to trust (PEM), if its own
+// is to be verified.
 struct StartSource {
   SourceId source = 0;
   std::string path, url;
   std::vector<std::string> addresses;
-  SourceTransport transport = SourceTransport::Automatic;
+  SourceTransport transport = SourceTransport::Automatic; // of RTSP, as any_port
   bool any_port = false;
   std::string fingerprint; // of the certificate, SHA-256 in hex; empty: it is verified
 };
@@ -380,11 +388,16 @@ inline bool may_hold_secrets(const Message &message) {
          std::holds_alternative<SourceMoved>(message);
 }
 
-template <class A> void visit(A &a, WorkerSettings &m) {
-  a(m.tcp), a(m.udp), a(m.multicast), a(m.read_timeout_ns), a(m.write_timeout_ns), a(m.max_sessions), a(m.rtp_port),
-      a(m.rtcp_port);
-  a(m.rtp_address), a(m.rtcp_address), a(m.log_level), a(m.slots), a(m.reports_connections), a(m.max_input_bytes);
+template <class A> void visit(A &a, SlotSet &m) {
+  a(m.bits);
+}
+template <class A> void visit(A &a, RtspSettings &m) {
+  a(m.tcp), a(m.udp), a(m.multicast), a(m.rtp_port), a(m.rtcp_port), a(m.rtp_address), a(m.rtcp_address);
   a(m.multicast_base);
+}
+template <class A> void visit(A &a, WorkerSettings &m) {
+  a(m.read_timeout_ns), a(m.write_timeout_ns), a(m.max_sessions), a(m.log_level), a(m.peers), a(m.reports_connections);
+  a(m.max_input_bytes), a(m.rtsp);
 }
 template <class A> void visit(A &a, Credentials &m) {
   a(m.method), a(m.url), a(m.authorization);

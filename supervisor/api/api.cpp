@@ -45,8 +45,18 @@ std::optional<std::string_view> behind(std::string_view route, std::string_view 
   return route.substr(prefix.size());
 }
 
-void describe(const paths::PathInfo::Client &client, cJSON *item) {
-  cJSON_AddStringToObject(item, "type", client.tls ? "rtspsSession" : "rtspSession");
+const char *type_of(const paths::Client &client) {
+  switch (client.protocol) {
+  case config::Protocol::Rtsp:
+    return client.tls ? "rtspsSession" : "rtspSession";
+  case config::Protocol::Rtmp:
+    return client.tls ? "rtmpsConn" : "rtmpConn";
+  }
+  return "";
+}
+
+void describe(const paths::Client &client, cJSON *item) {
+  cJSON_AddStringToObject(item, "type", type_of(client));
   cJSON_AddStringToObject(item, "id", std::to_string(client.log_id).c_str());
 }
 
@@ -144,12 +154,15 @@ std::string Api::paths_json() const {
       cJSON *source = cJSON_AddObjectToObject(item, "source");
       if (path.source == Source::Session)
         describe(path.publisher, source);
+      else if (path.source == Source::Redirect)
+        cJSON_AddStringToObject(source, "type", "redirect");
       else
-        cJSON_AddStringToObject(source, "type", path.source == Source::Redirect ? "redirect" : "rtspSource");
+        cJSON_AddStringToObject(source, "type",
+                                (std::string(config::name_of(path.pulled_protocol)) + "Source").c_str());
     }
     cJSON_AddBoolToObject(item, "sourceReady", path.ready);
     cJSON *readers = cJSON_AddArrayToObject(item, "readers");
-    for (const paths::PathInfo::Client &reader : path.readers) {
+    for (const paths::Client &reader : path.readers) {
       cJSON *client = cJSON_CreateObject();
       describe(reader, client);
       cJSON_AddItemToArray(readers, client);

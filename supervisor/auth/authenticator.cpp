@@ -30,7 +30,14 @@ void Authenticator::check(Id id, Request request) {
   CHECK(!pending_.contains(id));
   if (settings_.external_url.empty()) return check_locally(id, std::move(request));
 
-  ExternalRequest question{request.ip, request.user, request.password, request.path, request.action, request.query};
+  ExternalRequest question{request.ip,
+                           request.user,
+                           request.password,
+                           request.path,
+                           request.action,
+                           request.query,
+                           config::name_of(request.protocol),
+                           request.log_id};
   if (!request.authorization.empty()) {
     auto parsed = parse_authorization(request.authorization.view());
     auto *basic = parsed ? std::get_if<BasicAuthorization>(&*parsed) : nullptr;
@@ -55,7 +62,7 @@ void Authenticator::on_external_answer(Id id, Result<void> answered) {
   pending_.erase(found);
   if (answered) return check_locally(id, std::move(request));
   Verdict verdict{false, "external authentication failed: " + answered.error().message, {}, false};
-  if (request.protocol == Protocol::Rtsp) verdict.challenges.push_back(basic_challenge());
+  if (request.protocol == config::Protocol::Rtsp) verdict.challenges.push_back(basic_challenge());
   answer(id, verdict);
 }
 
@@ -64,7 +71,7 @@ void Authenticator::check_locally(Id id, Request request) {
   if (!access.ips.empty() && !access.ips.contains(request.ip))
     return answer(id, {false, fmt::format("IP '{}' not allowed", printable(request.ip, 100)), {}, true});
   if (access.user.empty()) return answer(id, kAccepted);
-  if (request.protocol == Protocol::Rtsp) return check_rtsp(id, std::move(request));
+  if (request.protocol == config::Protocol::Rtsp) return check_rtsp(id, std::move(request));
 
   if (request.authorization.empty()) {
     Given given{std::move(request.user), std::move(request.password)};
@@ -134,7 +141,7 @@ config::AuthMethods Authenticator::usable_methods(const Request &request) const 
 
 Verdict Authenticator::refusal(const Request &request, std::string reason) const {
   Verdict verdict{false, std::move(reason), {}, false};
-  if (request.protocol != Protocol::Rtsp) return verdict;
+  if (request.protocol != config::Protocol::Rtsp) return verdict;
   config::AuthMethods methods = usable_methods(request);
   if (methods.basic) verdict.challenges.push_back(basic_challenge());
   if (methods.digest) verdict.challenges.push_back(digest_challenge(nonces_.make(request.peer)));

@@ -11,6 +11,7 @@
 #include "supervisor/auth/slow_credentials.h"
 #include "supervisor/config/configuration.h"
 
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -25,14 +26,12 @@ struct PathAccess {
 // Errors: an address that is none.
 Result<PathAccess> path_access(const config::PathConfiguration &path, Action action);
 
-enum class Protocol : uint8_t {
-  Rtsp,  // an Authorization header, challenges
-  Plain, // RTMP and HLS: user and password, or an Authorization header with Basic; no challenges
-};
-
 struct Request {
   Action action = Action::Read;
-  Protocol protocol = Protocol::Rtsp;
+  // RTSP: an Authorization header, challenges. Others: user and password, or an Authorization header with Basic; no
+  // challenges.
+  config::Protocol protocol = config::Protocol::Rtsp;
+  std::optional<uint32_t> log_id; // of the session, if there is one
   std::string path;
   SecretText query; // without '?'
   std::string ip;   // of the client, "1.2.3.4"
@@ -40,7 +39,7 @@ struct Request {
 
   std::string method, url;   // of RTSP; the URL as sent
   SecretText authorization;  // value of the header, or empty
-  SecretText user, password; // Plain, without header
+  SecretText user, password; // not of RTSP, without header
 
   PathAccess access;
 };

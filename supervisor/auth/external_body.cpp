@@ -35,12 +35,15 @@ Result<SecretText> external_body(const ExternalRequest &request) {
   struct Field {
     const char *name;
     SecretText text;
+    bool is_null = false;
   };
-  const std::array<Field, 6> fields = {
+  const std::array<Field, 8> fields = {
       {{"ip", terminated_utf8(request.ip)},
        {"user", terminated_utf8(request.user.view())},
        {"password", terminated_utf8(request.password.view())},
        {"path", terminated_utf8(request.path)},
+       {"protocol", terminated_utf8(request.protocol)},
+       {"id", terminated_utf8(request.log_id ? std::to_string(*request.log_id) : "null"), !request.log_id},
        {"action", terminated_utf8(request.action == Action::Read ? "read" : "publish")},
        {"query", terminated_utf8(request.query.view())}}};
   std::unique_ptr<cJSON, decltype(&cJSON_Delete)> object(cJSON_CreateObject(), cJSON_Delete);
@@ -49,7 +52,8 @@ Result<SecretText> external_body(const ExternalRequest &request) {
   for (const Field &field : fields) {
     std::string_view text = field.text.view();
     if (text.find('\0') != text.size() - 1) return Error{"the request contains a NUL"};
-    CHECK(cJSON_AddItemToObjectCS(object.get(), field.name, cJSON_CreateStringReference(text.data())));
+    cJSON *value = field.is_null ? cJSON_CreateNull() : cJSON_CreateStringReference(text.data());
+    CHECK(cJSON_AddItemToObjectCS(object.get(), field.name, value));
     bound += std::strlen(field.name) + 6 + text.size() * 6; // "\u001f" is the longest escape
   }
   // Printed once into one buffer: cJSON_Print would leave copies behind.

@@ -5,6 +5,7 @@
 
 #include "common/base/log.h"
 #include "common/base/time.h"
+#include "supervisor/config/protocol.h"
 
 #include <cstdint>
 #include <map>
@@ -41,7 +42,7 @@ constexpr int kMaxWorkerSlots = 64;             // of all protocols together
 struct PathConfiguration {
   PathConfiguration();
   bool is_regex() const { return name.starts_with('~'); }
-  bool pulls_rtsp() const { return source.starts_with("rtsp://") || source.starts_with("rtsps://"); }
+  std::optional<Protocol> pulls() const { return protocol_of_url(source); }
   bool operator==(const PathConfiguration &) const = default;
 
   std::string name; // an exact path name, or `~` and a regular expression; `all` is kAllPaths

@@ -72,17 +72,14 @@ template <class S> constexpr auto without_effect = always<S>;
 constexpr auto no_check = nullptr;
 constexpr auto not_built = nullptr;
 
-bool if_rtmp_off(const Configuration &configuration, const Global &) {
-  return configuration.rtmp_disable;
-}
 bool if_hls_off(const Configuration &configuration, const Global &) {
   return configuration.hls_disable;
 }
 bool if_api_off(const Configuration &, const Global &global) {
   return !global.api;
 }
-bool if_rtsp_source(const Configuration &, const Path &path) {
-  return path.source == "publisher" || path.source == "redirect" || path.source.starts_with("rtsp");
+bool if_not_hls_source(const Configuration &, const Path &path) {
+  return path.source == "publisher" || path.source == "redirect" || path.pulls();
 }
 using enum Change;
 using enum Zero;
@@ -142,7 +139,7 @@ constexpr auto kGlobalParameters = std::to_array<Parameter<Global>>({
      in_range<&Global::rtsp_workers, 0, kMaxWorkerSlots, Global>, kOn,
      "Worker processes for RTSP; 0: by the number of cores."},
     {"rtmpWorkers", &Global::rtmp_workers, "0", RtmpSlots, IsValue,
-     in_range<&Global::rtmp_workers, 0, kMaxWorkerSlots, Global>, if_rtmp_off,
+     in_range<&Global::rtmp_workers, 0, kMaxWorkerSlots, Global>, kOn,
      "Worker processes for RTMP; 0: by the number of cores."},
     {"hlsWorkers", &Global::hls_workers, "0", HlsSlots, IsValue,
      in_range<&Global::hls_workers, 0, kMaxWorkerSlots, Global>, if_hls_off,
@@ -192,15 +189,15 @@ constexpr auto kGlobalParameters = std::to_array<Parameter<Global>>({
      "RTSP authentication methods: any of basic and digest."},
 
     {"rtmpDisable", &Global::rtmp_disable, "no", RtmpListener | RtmpsListener | RtmpSlots, IsDefault, no_check, kOn,
-     "Do not serve RTMP."},
-    {"rtmpAddress", &Global::rtmp_address, ":1935", RtmpListener, IsDefault, no_check, kIdle, "Address of RTMP."},
-    {"rtmpEncryption", &Global::rtmp_encryption, "no", RtmpListener | RtmpsListener, IsValue, no_check, if_rtmp_off,
+     "Do not serve RTMP. Sources of other servers are pulled all the same."},
+    {"rtmpAddress", &Global::rtmp_address, ":1935", RtmpListener, IsDefault, no_check, kOn, "Address of RTMP."},
+    {"rtmpEncryption", &Global::rtmp_encryption, "no", RtmpListener | RtmpsListener, IsValue, no_check, kOn,
      "RTMP over TLS: \"no\", optional (beside plain RTMP) or strict (only)."},
-    {"rtmpsAddress", &Global::rtmps_address, ":1936", RtmpsListener, IsDefault, no_check, kIdle,
+    {"rtmpsAddress", &Global::rtmps_address, ":1936", RtmpsListener, IsDefault, no_check, kOn,
      "Address of RTMP over TLS, if rtmpEncryption is on."},
-    {"rtmpServerKey", &Global::rtmp_server_key, "server.key", RtmpsCertificate, IsDefault, no_check, kIdle,
+    {"rtmpServerKey", &Global::rtmp_server_key, "server.key", RtmpsCertificate, IsDefault, no_check, kOn,
      "Private key of RTMP over TLS."},
-    {"rtmpServerCert", &Global::rtmp_server_cert, "server.crt", RtmpsCertificate, IsDefault, no_check, kIdle,
+    {"rtmpServerCert", &Global::rtmp_server_cert, "server.crt", RtmpsCertificate, IsDefault, no_check, kOn,
      "Certificate of RTMP over TLS."},
 
     {"hlsDisable", &Global::hls_disable, "no", HlsListener | HlsSlots, IsDefault, no_check, kOn, "Do not serve HLS."},
@@ -234,8 +231,8 @@ constexpr auto kPathOn = always<Path>;
 constexpr auto kPathIdle = without_effect<Path>;
 
 constexpr auto kPathParameters = std::to_array<Parameter<Path>>({
-    {"source", &Path::source, "publisher", PathSource, IsDefault, no_check, if_rtsp_source,
-     "Where the stream comes from: publisher, a URL (rtsp, rtsps, rtmp, http, https) or redirect."},
+    {"source", &Path::source, "publisher", PathSource, IsDefault, no_check, if_not_hls_source,
+     "Where the stream comes from: publisher, a URL (rtsp, rtsps, rtmp, rtmps, http, https) or redirect."},
     {"sourceProtocol", &Path::source_protocol, "automatic", PathSource, IsDefault, no_check, kPathIdle,
      "Transport of an RTSP source: automatic, udp, multicast or tcp."},
     {"sourceAnyPortEnable", &Path::source_any_port_enable, "no", PathSource, IsDefault, no_check, kPathIdle,

@@ -39,8 +39,8 @@ std::vector<std::string_view> common_expressions(const Configuration &configurat
 
 bool ReloadPlan::concerns_workers() const {
   using enum Change;
-  for (Change change : {WorkerSetting, ConnectHook, RtspSlots, RtspListener, RtspsListener, RtspsCertificate,
-                        UdpListener, MulticastListener})
+  for (Change change : {WorkerSetting, ConnectHook, RtspSlots, RtmpSlots, RtspListener, RtspsListener, RtspsCertificate,
+                        UdpListener, MulticastListener, RtmpListener, RtmpsListener, RtmpsCertificate})
     if (changes.contains(change)) return true;
   return false;
 }

@@ -29,7 +29,7 @@ struct ReloadPlan {
   bool reordered = false;
 
   bool names_may_move() const { return reordered || !added.empty() || !removed.empty(); }
-  // Whether any RTSP worker, or how many there are, is concerned.
+  // Whether any worker, or how many there are, is concerned.
   bool concerns_workers() const;
   // For the log: what changed, without values. Long lists are cut.
   std::string text() const;

@@ -3,6 +3,8 @@
 #include "supervisor/config/addresses.h"
 #include "supervisor/config/path_matcher.h"
 #include "supervisor/config/path_names.h"
+#include "supervisor/config/source_url.h"
+#include "supervisor/config/worker_slots.h"
 
 #include <fmt/core.h>
 
@@ -84,10 +86,20 @@ void check_hls(const Configuration &global, Problems &problems) {
 
 void check_workers(const Configuration &global, Problems &problems) {
   int slots = global.rtsp_workers + global.rtmp_workers + global.hls_workers;
-  if (slots > kMaxWorkerSlots)
+  if (slots > kMaxWorkerSlots) {
     problems.push_back({"rtspWorkers", fmt::format("rtspWorkers, rtmpWorkers and hlsWorkers are {} together; "
                                                    "expected at most {}",
                                                    slots, kMaxWorkerSlots)});
+    return;
+  }
+  auto check_room = [&](Protocol protocol, int workers, std::string_view parameter, std::string_view others) {
+    if (workers != 0 || !needs_workers(global, protocol)) return;
+    if (++slots > kMaxWorkerSlots)
+      problems.push_back({parameter, fmt::format("{} leaves no worker for {}; together they may be {}", others,
+                                                 label_of(protocol, false), kMaxWorkerSlots)});
+  };
+  check_room(Protocol::Rtsp, global.rtsp_workers, "rtspWorkers", "rtmpWorkers");
+  check_room(Protocol::Rtmp, global.rtmp_workers, "rtmpWorkers", "rtspWorkers");
 }
 
 void check_expressions(const Configuration &global, Problems &problems) {
@@ -126,18 +138,20 @@ std::optional<Problem> check_source(const PathConfiguration &path) {
       return Problem{"sourceRedirect", quoted(path.source_redirect) + " is not a valid RTSP URL"};
     return std::nullopt;
   }
-  const char *kind = source.starts_with("rtsp://") || source.starts_with("rtsps://")   ? "RTSP"
-                     : source.starts_with("rtmp://")                                   ? "RTMP"
-                     : source.starts_with("http://") || source.starts_with("https://") ? "HLS"
-                                                                                       : nullptr;
-  if (kind == nullptr)
+  std::optional<Protocol> protocol = path.pulls();
+  bool hls = source.starts_with("http://") || source.starts_with("https://");
+  if (!protocol && !hls)
     return Problem{"source", fmt::format("invalid source: {}; expected publisher, redirect or a URL (rtsp, rtsps, "
-                                         "rtmp, http, https)",
+                                         "rtmp, rtmps, http, https)",
                                          quoted(source))};
+  std::string_view kind = hls ? "HLS" : label_of(*protocol, false);
   if (path.is_regex())
     return Problem{"source", fmt::format("a path with a regular expression (or path 'all') cannot have a {} source; "
                                          "use another path",
                                          kind)};
+  if (protocol && !host_of_source(source)) return Problem{"source", fmt::format("not a valid {} URL", kind)};
+  if (protocol == Protocol::Rtmp && !has_whole_credentials(source))
+    return Problem{"source", "username and password must be both provided"};
   return std::nullopt;
 }
 

@@ -44,7 +44,7 @@ constexpr std::array<Word<ReaderStart>, 2> kReaderStarts{
     {{"live", ReaderStart::Live}, {"keyframe", ReaderStart::Keyframe}}};
 constexpr std::array<Word<LogFormat>, 2> kLogFormats{{{"text", LogFormat::Text}, {"json", LogFormat::Json}}};
 
-constexpr std::array<Word<bool Protocols::*>, 3> kProtocols{
+constexpr std::array<Word<bool Protocols::*>, 3> kTransports{
     {{"udp", &Protocols::udp}, {"multicast", &Protocols::multicast}, {"tcp", &Protocols::tcp}}};
 constexpr std::array<Word<bool LogDestinations::*>, 3> kLogDestinations{{{"stdout", &LogDestinations::to_stdout},
                                                                          {"file", &LogDestinations::to_file},
@@ -239,7 +239,7 @@ Result<void> add_item(std::string_view text, std::vector<std::string> &value) {
   return {};
 }
 Result<void> add_item(std::string_view text, Protocols &value) {
-  return add_word(kProtocols, text, value, "protocol");
+  return add_word(kTransports, text, value, "protocol");
 }
 Result<void> add_item(std::string_view text, LogDestinations &value) {
   return add_word(kLogDestinations, text, value, "log destination");
@@ -310,7 +310,7 @@ std::string_view word_of(LogFormat value) {
 }
 
 std::vector<std::string> words_of(const Protocols &value) {
-  return set_words(kProtocols, value);
+  return set_words(kTransports, value);
 }
 std::vector<std::string> words_of(const LogDestinations &value) {
   return set_words(kLogDestinations, value);

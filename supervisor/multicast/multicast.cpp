@@ -7,8 +7,8 @@ namespace sluice::multicast {
 
 // --- slots ---
 
-Effects Multicast::set_slots(size_t count) {
-  slots_ = count;
+Effects Multicast::set_slots(control::SlotSet slots) {
+  slots_ = slots;
   for (auto &[id, stream] : streams_) update(id, std::nullopt, false);
   return take();
 }
@@ -122,7 +122,7 @@ void Multicast::update(control::StreamId id, std::optional<Slot> preferred, bool
   std::vector<uint32_t> interfaces;
   for (const auto &[interface, users] : stream.interfaces)
     if (users.playing > 0) interfaces.push_back(interface);
-  if (stream.sender && (interfaces.empty() || *stream.sender >= slots_)) stop(id, stream);
+  if (stream.sender && (interfaces.empty() || !slots_.contains(*stream.sender))) stop(id, stream);
   bool differs = interfaces != stream.sent_on;
   stream.sent_on = std::move(interfaces);
   if (stream.sent_on.empty()) return;
@@ -138,12 +138,12 @@ void Multicast::update(control::StreamId id, std::optional<Slot> preferred, bool
 // The preferred one if it can; else, of those that can, one that sends the fewest streams. One whose worker is being
 // replaced is told when that is there.
 std::optional<Slot> Multicast::choose_sender(std::optional<Slot> preferred) const {
-  if (slots_ == 0) return std::nullopt;
-  if (preferred && *preferred < slots_ && ready_.contains(*preferred)) return preferred;
+  if (slots_.empty()) return std::nullopt;
+  if (preferred && slots_.contains(*preferred) && ready_.contains(*preferred)) return preferred;
   std::map<Slot, size_t> sent;
   for (Slot slot : ready_)
-    if (slot < slots_) sent[slot] = 0;
-  if (sent.empty()) return Slot{0};
+    if (slots_.contains(slot)) sent[slot] = 0;
+  if (sent.empty()) return slots_.lowest();
   for (const auto &[id, stream] : streams_)
     if (stream.sender && sent.contains(*stream.sender)) sent[*stream.sender]++;
   return std::min_element(sent.begin(), sent.end(), [](auto &a, auto &b) { return a.second < b.second; })->first;

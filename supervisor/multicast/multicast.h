@@ -51,8 +51,8 @@ class Multicast {
 public:
   void configure(const Settings &settings) { settings_ = settings; }
 
-  // Slots from `count` on are being given up: they send nothing any more.
-  Effects set_slots(size_t count);
+  // Those that may send. The others send nothing any more.
+  Effects set_slots(control::SlotSet slots);
   Effects on_worker_ready(Slot slot);
   Effects on_worker_gone(Slot slot); // with its sessions
 
@@ -100,7 +100,7 @@ private:
 
   Settings settings_;
   GroupPool pool_;
-  size_t slots_ = 0;
+  control::SlotSet slots_;
   std::set<Slot> ready_; // slots whose worker is there
   std::map<control::SessionId, Session> sessions_;
   std::map<control::StreamId, Stream> streams_;

@@ -3,6 +3,7 @@
 
 #include "common/base/log.h"
 #include "ipc/control/messages.h"
+#include "supervisor/config/protocol.h"
 #include "supervisor/paths/rules.h"
 
 #include <optional>
@@ -19,6 +20,16 @@ using control::StreamId;
 using SlotIndex = uint16_t;     // of the worker that an event comes from, an effect goes to
 using CommandNumber = uint64_t; // of a running command; never reused, 0 = none
 
+// Whose session it is, as logs and API name it.
+struct Client {
+  uint32_t log_id = 0;
+  bool tls = false;
+  config::Protocol protocol = config::Protocol::Rtsp;
+  std::string address; // "host:port"
+
+  bool operator==(const Client &) const = default;
+};
+
 // --- events ---
 
 // A request of the worker in `slot`, whose client was authorised. Of the messages those that concern paths:
@@ -26,6 +37,7 @@ using CommandNumber = uint64_t; // of a running command; never reused, 0 = none
 struct FromWorker {
   SlotIndex slot = 0;
   control::Message message;
+  config::Protocol protocol = config::Protocol::Rtsp; // of the slot
 };
 // The worker of a slot died: its sessions are over.
 struct WorkerGone {
@@ -120,8 +132,7 @@ struct RunCommand {
   CommandNumber number = 0;
   Hook hook = Hook::OnInit;
   std::string path;
-  uint32_t log_id = 0; // of the session, with OnRead
-  bool tls = false;    // likewise
+  Client client; // of OnRead
   CommandRule rule;
   std::vector<std::string> groups;
 };
@@ -143,12 +154,8 @@ struct PathInfo {
   enum class Source : uint8_t { None, Session, Pulled, Redirect };
   std::string name, entry;
   Source source = Source::None;
-  struct Client {
-    uint32_t log_id = 0;
-    bool tls = false;
-    bool operator==(const Client &) const = default;
-  };
-  Client publisher; // of Source::Session; log_id 0 while it is awaited
+  Client publisher;                                          // of Source::Session; log_id 0 while it is awaited
+  config::Protocol pulled_protocol = config::Protocol::Rtsp; // of Source::Pulled
   bool ready = false;
   std::vector<Client> readers;
 };

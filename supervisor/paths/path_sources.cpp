@@ -6,14 +6,16 @@
 namespace sluice::paths {
 namespace {
 
-const char *protocol_of(const std::string &url) {
-  return url.starts_with("rtsp") ? "rtsp" : url.starts_with("rtmp") ? "rtmp" : "hls";
+std::string_view protocol_name(const std::string &url) {
+  auto protocol = config::protocol_of_url(url);
+  return protocol ? config::name_of(*protocol) : "hls";
 }
 
 } // namespace
 
 void Paths::log_source(const NamedPath &path, const std::string &text) {
-  effects_.push_back(Log{path.first, std::string("[") + protocol_of(path.second.rules.pull.url) + " source] " + text});
+  std::string prefix = "[" + std::string(protocol_name(path.second.rules.pull.url)) + " source] ";
+  effects_.push_back(Log{path.first, prefix + text});
 }
 
 Paths::NamedPath *Paths::path_of_source(SourceId source) {

@@ -251,8 +251,8 @@ void Paths::change_stream_settings(const Path &path, const PathRules &before) {
 void Paths::run(CommandNumber &running, Hook hook, NamedPath &path, const CommandRule &rule, const Session *reader) {
   if (rule.command.empty()) return;
   running = next_command_++;
-  effects_.push_back(RunCommand{running, hook, path.first, reader != nullptr ? reader->log_id : 0,
-                                reader != nullptr && reader->tls, rule, path.second.rules.groups});
+  effects_.push_back(RunCommand{running, hook, path.first, reader != nullptr ? reader->client : Client(), rule,
+                                path.second.rules.groups});
 }
 
 void Paths::end(CommandNumber &running) {
@@ -263,16 +263,14 @@ void Paths::end(CommandNumber &running) {
 std::vector<PathInfo> Paths::list() const {
   std::vector<PathInfo> infos;
   infos.reserve(paths_.size());
-  auto client = [&](SessionId id) {
-    const Session &session = sessions_.at(id);
-    return PathInfo::Client{session.log_id, session.tls};
-  };
+  auto client = [&](SessionId id) { return sessions_.at(id).client; };
   for (const auto &[name, path] : paths_) {
     PathInfo info;
     info.name = name;
     info.entry = path.rules.entry;
     if (path.rules.source == SourceKind::Redirect) info.source = PathInfo::Source::Redirect;
     if (path.pulls()) info.source = PathInfo::Source::Pulled;
+    info.pulled_protocol = config::protocol_of_url(path.rules.pull.url).value_or(info.pulled_protocol);
     if (path.stream != 0) {
       const Stream &stream = streams_.at(path.stream);
       if (path.rules.source == SourceKind::Publisher) info.source = PathInfo::Source::Session;

@@ -29,6 +29,7 @@ Effects Paths::on_event(const Event &event, Nanoseconds now) {
   CHECK(effects_.empty());
   now_ = now;
   if (const auto *from = std::get_if<FromWorker>(&event)) {
+    protocol_ = from->protocol;
     std::visit(
         [&](const auto &message) {
           if constexpr (requires { this->on(from->slot, message); }) this->on(from->slot, message);
@@ -51,6 +52,10 @@ Effects Paths::on_event(const Event &event, Nanoseconds now) {
   }
   sweep();
   return std::exchange(effects_, {});
+}
+
+template <class Request> Client Paths::client_of(const Request &request) const {
+  return {request.log_id, request.tls, protocol_, request.client};
 }
 
 // The path's instance, made if it is the first to ask for it. Null: refused.
@@ -78,7 +83,7 @@ void Paths::on(SlotIndex slot, const control::Describe &describe) {
   } else if (stream != nullptr && (stream->ready || (stream->kept && rules.fallback.empty()))) {
     effects_.push_back(Send{slot, control::Described{describe.request, stream->description}});
   } else if (rules.on_demand_at_all() && (stream == nullptr || !stream->kept)) {
-    hold(*path, {slot, describe.request, 0, 0});
+    hold(*path, {slot, describe.request, 0, {}});
   } else if (!rules.fallback.empty()) {
     effects_.push_back(Send{slot, control::Redirected{describe.request, rules.fallback}});
   } else {
@@ -120,7 +125,7 @@ void Paths::open_stream(NamedPath &path, SlotIndex slot, const control::Publish 
   stream.announced = stream.description = publish.description;
   streams_.emplace(id, std::move(stream));
   path.second.stream = id;
-  add_session(publish.session, {slot, Role::Publishing, id, publish.log_id, publish.tls});
+  add_session(publish.session, {slot, Role::Publishing, id, client_of(publish)});
   const PathRules &rules = path.second.rules;
   effects_.push_back(OpenStream{slot, publish.request, publish.session, 0, id, path.first, publish.description,
                                 rules.write_coalesce, rules.write_merge, rules.absolute_time, false});
@@ -133,7 +138,7 @@ void Paths::continue_stream(NamedPath &path, SlotIndex slot, const control::Publ
   stream.publisher = publish.session;
   stream.slot = slot;
   set_deadline(stream.return_deadline, std::nullopt);
-  add_session(publish.session, {slot, Role::Publishing, id, publish.log_id, publish.tls});
+  add_session(publish.session, {slot, Role::Publishing, id, client_of(publish)});
   const PathRules &rules = path.second.rules;
   effects_.push_back(OpenStream{slot, publish.request, publish.session, 0, id, path.first, publish.description,
                                 rules.write_coalesce, rules.write_merge, rules.absolute_time, true});
@@ -165,7 +170,7 @@ void Paths::on(SlotIndex slot, const control::Read &read) {
   if (known != sessions_.end() && (known->second.role != Role::Reading || known->second.stream != path->second.stream ||
                                    known->second.slot != slot))
     return refuse(slot, read.request, control::Refusal::BadRequest, kSessionInUse);
-  Held reader{slot, read.request, read.session, read.log_id, read.tls};
+  Held reader{slot, read.request, read.session, client_of(read)};
   const Stream *stream = stream_of(path->second);
   if (stream != nullptr && stream->readable()) return grant_read(*path, reader);
   if (path->second.rules.on_demand_at_all()) return hold(*path, reader);
@@ -182,7 +187,7 @@ void Paths::grant_read(NamedPath &path, const Held &reader) {
   if (known == sessions_.end()) {
     if (is_full(reader.slot))
       return refuse(reader.slot, reader.request, control::Refusal::Unavailable, kTooManySessions);
-    add_session(reader.session, {reader.slot, Role::Reading, id, reader.log_id, reader.tls});
+    add_session(reader.session, {reader.slot, Role::Reading, id, reader.client});
     stream.readers.insert(reader.session);
     if (stream.readers_by_slot[reader.slot]++ == 0) effects_.push_back(Subscribe{id, reader.slot});
   }

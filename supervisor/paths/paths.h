@@ -55,8 +55,7 @@ private:
     SlotIndex slot = 0;
     Role role = Role::Reading;
     StreamId stream = 0;
-    uint32_t log_id = 0;
-    bool tls = false;
+    Client client;
     bool playing = false;
     CommandNumber read_command = 0;
   };
@@ -79,8 +78,7 @@ private:
     SlotIndex slot = 0;
     RequestId request = 0;
     SessionId session = 0; // 0: a DESCRIBE
-    uint32_t log_id = 0;
-    bool tls = false;
+    Client client;
   };
   enum class Demand : uint8_t { Initial, Waiting, Ready, Closing };
   struct Path {
@@ -120,6 +118,7 @@ private:
   Stream *stream_of(const Path &path);
   NamedPath &path_of(const Stream &stream) { return *paths_.find(stream.path); }
   Stream *stream_of_publisher(SlotIndex slot, SessionId session);
+  template <class Request> Client client_of(const Request &request) const;
   bool is_full(SlotIndex slot) const;
   void add_session(SessionId id, const Session &session);
   void forget_session(SessionId id);
@@ -172,6 +171,7 @@ private:
   SourceId next_source_ = 1;
   CommandNumber next_command_ = 1;
   Nanoseconds now_ = 0;                  // of the event under way, as the rest
+  config::Protocol protocol_{};          // of the worker that it comes from
   std::vector<std::string> unused_;      // paths that may have become so
   size_t held_ = 0;                      // on all paths
   std::multiset<Nanoseconds> deadlines_; // of all paths and streams

@@ -1,7 +1,7 @@
 #include "supervisor/sources/sources.h"
 
 #include "common/base/log.h"
-#include "supervisor/sources/source_url.h"
+#include "supervisor/config/source_url.h"
 #include "supervisor/sources/trust_store.h"
 
 #include <algorithm>
@@ -12,30 +12,38 @@ void Sources::start(const paths::PullSource &pull) {
   Source source;
   source.pull = pull;
   source.url = pull.rule.url;
-  place(source, pull.slot && *pull.slot < slots_ ? *pull.slot : least_loaded_slot());
+  source.protocol = config::protocol_of_url(source.url).value_or(source.protocol); // URLs were checked
+  place(source, choose_slot(source));
   look_up(sources_.emplace(pull.source, std::move(source)).first);
 }
 
 void Sources::end(control::SourceId id) {
   auto source = sources_.find(id);
   if (source == sources_.end()) return;
-  if (source->second.sent) listener_.send_to_worker(source->second.slot, control::StopSource{id}, {});
+  if (source->second.sent) listener_.send_to_worker(*source->second.slot, control::StopSource{id}, {});
   resolver_.cancel(id);
   erase(source);
 }
 
-uint16_t Sources::least_loaded_slot() const {
-  auto end = loads_.begin() + static_cast<ptrdiff_t>(std::max<size_t>(slots_, 1));
-  return static_cast<uint16_t>(std::min_element(loads_.begin(), end) - loads_.begin());
+// Where its stream is, if that may pull; else one that has the fewest sources.
+std::optional<uint16_t> Sources::choose_slot(const Source &source) const {
+  const control::SlotSet &slots = slots_[source.protocol];
+  if (source.pull.slot && slots.contains(*source.pull.slot)) return source.pull.slot;
+  std::optional<uint16_t> least;
+  slots.for_each([&](uint16_t slot) {
+    if (!least || loads_[slot] < loads_[*least]) least = slot;
+  });
+  return least;
 }
 
-void Sources::place(Source &source, uint16_t slot) {
+void Sources::place(Source &source, std::optional<uint16_t> slot) {
+  if (source.slot) loads_[*source.slot]--;
   source.slot = slot;
-  loads_[slot]++;
+  if (slot) loads_[*slot]++;
 }
 
 void Sources::erase(Found source) {
-  loads_[source->second.slot]--;
+  place(source->second, std::nullopt);
   sources_.erase(source);
 }
 
@@ -46,7 +54,7 @@ void Sources::look_up(Found source) {
   Source &s = source->second;
   s.addresses.clear();
   s.sent = false;
-  SourceHost host = host_of_source(s.url).value_or(SourceHost());
+  config::SourceHost host = config::host_of_source(s.url).value_or(config::SourceHost());
   auto literal = loop::Resolver::literal(host.host, host.port);
   if (!literal) return resolver_.resolve(source->first, host.host, host.port);
   s.addresses.push_back(literal->text());
@@ -67,7 +75,7 @@ void Sources::on_resolved(uint64_t id, const Result<std::vector<loop::SocketAddr
 
 void Sources::send(Found found) {
   const auto &[id, source] = *found;
-  if (source.addresses.empty() || source.slot >= slots_ || !listener_.worker_serves(source.slot)) return; // later
+  if (source.addresses.empty() || !source.slot || !listener_.worker_serves(*source.slot)) return; // later
   control::StartSource message;
   message.source = id;
   message.path = source.pull.path;
@@ -77,7 +85,8 @@ void Sources::send(Found found) {
   message.any_port = source.pull.rule.any_port;
   message.fingerprint = source.pull.rule.fingerprint;
   Fd trusted;
-  if (source.url.starts_with("rtsps:") && message.fingerprint.empty()) {
+  auto host = config::host_of_source(source.url);
+  if (host && host->tls && message.fingerprint.empty()) {
     if (auto opened = open_trust_store())
       trusted = std::move(*opened);
     else
@@ -85,7 +94,7 @@ void Sources::send(Found found) {
   }
   int descriptor = trusted.get();
   found->second.sent = true;
-  listener_.send_to_worker(source.slot, message, {&descriptor, trusted ? 1u : 0u});
+  listener_.send_to_worker(*source.slot, message, {&descriptor, trusted ? 1u : 0u});
 }
 
 void Sources::fail(Found source, const std::string &reason, bool at_once) {
@@ -94,20 +103,19 @@ void Sources::fail(Found source, const std::string &reason, bool at_once) {
   listener_.on_source(paths::SourceDown{id, reason, at_once});
 }
 
-void Sources::set_slots(size_t slots) {
+void Sources::set_slots(const config::PerProtocol<control::SlotSet> &slots) {
   slots_ = slots;
   std::vector<control::SourceId> moving;
   for (auto &[id, source] : sources_)
-    if (source.slot >= std::max<size_t>(slots, 1)) moving.push_back(id);
+    if (!source.slot || !slots[source.protocol].contains(*source.slot)) moving.push_back(id);
   for (control::SourceId id : moving) {
     auto source = sources_.find(id);
     if (source == sources_.end()) continue;
     if (source->second.sent) {
-      listener_.send_to_worker(source->second.slot, control::StopSource{id}, {});
+      listener_.send_to_worker(*source->second.slot, control::StopSource{id}, {});
       fail(source, "its worker is given up", true);
     } else {
-      loads_[source->second.slot]--;
-      place(source->second, least_loaded_slot());
+      place(source->second, choose_slot(source->second));
       send(source);
     }
   }
@@ -148,8 +156,10 @@ void Sources::on_message(uint16_t slot, const control::Message &message) {
 void Sources::on_moved(Found source, const std::string &url) {
   source->second.sent = false; // that attempt is over
   if (++source->second.redirects > kMaxRedirects) return fail(source, "too many redirects");
-  if (auto host = host_of_source(url); !host) return fail(source, "redirected to what is " + host.error().message);
-  source->second.url = redirected_url(source->second.url, url);
+  auto host = config::host_of_source(url);
+  if (!host) return fail(source, "redirected to what is " + host.error().message);
+  if (host->protocol != source->second.protocol) return fail(source, "redirected to another protocol");
+  source->second.url = config::redirected_url(source->second.url, url);
   control::SourceId id = source->first;
   listener_.on_source(paths::SourceMoved{id}); // which may end it
   if (source = sources_.find(id); source != sources_.end()) look_up(source);

@@ -1,6 +1,6 @@
 // Has workers pull streams: chooses the worker, looks up the host's addresses, follows the other server's redirects,
-// and tells the paths what became of it. Sources are spread evenly over the slots. The loop and the listener outlive
-// it.
+// and tells the paths what became of it. Sources are spread evenly over the slots of their protocol. The loop and the
+// listener outlive it.
 #pragma once
 
 #include "common/loop/resolver.h"
@@ -9,6 +9,7 @@
 
 #include <array>
 #include <map>
+#include <optional>
 #include <span>
 
 namespace sluice {
@@ -31,8 +32,8 @@ public:
   void start(const paths::PullSource &pull);
   void end(control::SourceId source);
 
-  // How many slots may pull. Sources of others are moved.
-  void set_slots(size_t slots);
+  // Those that may pull, of each protocol. Sources of others are moved.
+  void set_slots(const config::PerProtocol<control::SlotSet> &slots);
   void on_worker_ready(uint16_t slot);
   void on_worker_gone(uint16_t slot);
   // SourceReady, SourceFailed or SourceMoved; of sources that are unknown, or another slot's, ignored.
@@ -42,8 +43,9 @@ private:
   struct Source {
     paths::PullSource pull;
     std::string url; // after redirects; what else stands in `pull`
+    config::Protocol protocol = config::Protocol::Rtsp;
     int redirects = 0;
-    uint16_t slot = 0;
+    std::optional<uint16_t> slot;       // none: its protocol has none so far
     std::vector<std::string> addresses; // empty: being looked up
     bool sent = false;                  // else it waits for the addresses, or for its slot's worker
   };
@@ -54,14 +56,14 @@ private:
   void send(Found source);
   void fail(Found source, const std::string &reason, bool at_once = false);
   void on_moved(Found source, const std::string &url);
-  uint16_t least_loaded_slot() const;
-  void place(Source &source, uint16_t slot);
+  std::optional<uint16_t> choose_slot(const Source &source) const;
+  void place(Source &source, std::optional<uint16_t> slot);
   void erase(Found source);
 
   Listener &listener_;
   loop::Resolver resolver_;
   std::map<control::SourceId, Source> sources_;
-  size_t slots_ = 0;
+  config::PerProtocol<control::SlotSet> slots_;
   std::array<size_t, config::kMaxWorkerSlots> loads_{}; // sources of each slot
 };
 

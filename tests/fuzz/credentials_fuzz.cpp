@@ -5,6 +5,7 @@
 #include "supervisor/auth/credentials.h"
 #include "supervisor/auth/external_body.h"
 #include "supervisor/auth/ip_list.h"
+#include "supervisor/auth/query_credentials.h"
 #include "supervisor/config/addresses.h"
 
 #include <algorithm>
@@ -51,6 +52,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     CHECK(stored.size() < 300);
   }
   check_list(address, rest);
+
+  auth::QueryCredentials credentials = auth::parse_query_credentials(given);
+  CHECK(credentials.user.view().size() + credentials.password.view().size() <= given.size());
 
   auth::ExternalRequest request{std::string(address), auth::SecretText(stored), auth::SecretText(given),
                                 std::string(rest),    auth::Action::Read,       auth::SecretText(rest)};

@@ -38,8 +38,7 @@ void Connection::handle(ParsedRequest &parsed) {
         url_without_userinfo(*request_));
   uint16_t owner = shm::slot_of_session(wire_id);
   // TLS stays where its keys are.
-  if (!tls() && wire_id != 0 && state().session == 0 && owner != server_.slot() && owner < server_.slots())
-    return hand_over(wire_id);
+  if (!tls() && wire_id != 0 && state().session == 0 && server_.is_peer(owner)) return hand_over(wire_id);
   Session *named = server_.find_session(wire_id);
   server_.note_blame(named != nullptr ? named->id() : 0);
   if (named != nullptr) named->keep_alive(server_.event_loop().now());

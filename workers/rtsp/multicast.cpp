@@ -42,7 +42,7 @@ void Multicast::on_second(Nanoseconds now) {
 }
 
 Result<uint32_t> Multicast::interface_of(const loop::SocketAddress &local) const {
-  auto base = TRY(loop::SocketAddress::parse(server_.settings().multicast_base + ":0"));
+  auto base = TRY(loop::SocketAddress::parse(server_.settings().rtsp.multicast_base + ":0"));
   uint32_t interface = loop::multicast_interface(local, base);
   if (interface == 0) return Error{"no network interface for multicast"};
   return interface;

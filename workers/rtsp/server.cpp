@@ -24,9 +24,9 @@ void Server::on_settings(std::vector<Fd> udp_bases) {
   udp_base_fds_.clear();
   udp_bases_ = std::move(udp_bases);
   rtp_base_ = rtcp_base_ = {};
-  if (settings().udp) {
-    rtp_base_ = loop::SocketAddress::parse(settings().rtp_address).value_or(loop::SocketAddress());
-    rtcp_base_ = loop::SocketAddress::parse(settings().rtcp_address).value_or(loop::SocketAddress());
+  if (const control::RtspSettings &rtsp = settings().rtsp; rtsp.udp) {
+    rtp_base_ = loop::SocketAddress::parse(rtsp.rtp_address).value_or(loop::SocketAddress());
+    rtcp_base_ = loop::SocketAddress::parse(rtsp.rtcp_address).value_or(loop::SocketAddress());
   }
   for (const Fd &fd : udp_bases_) {
     udp_base_fds_.emplace(fd.get(), !udp_base_fds_.empty()); // that for RTP comes first
@@ -36,7 +36,7 @@ void Server::on_settings(std::vector<Fd> udp_bases) {
 }
 
 ServerFacts Server::facts() const {
-  const control::WorkerSettings &s = settings();
+  const control::RtspSettings &s = settings().rtsp;
   return {.tcp = s.tcp,
           .udp = s.udp,
           .rtp_port = s.rtp_port,

@@ -42,7 +42,7 @@ struct Authentication : testing::Test, Authenticator::Listener {
   Request plain(const std::string &user, const std::string &password, const char *given_user,
                 const char *given_password) {
     Request made = request(user, password);
-    made.protocol = Protocol::Plain;
+    made.protocol = config::Protocol::Rtmp;
     made.user = SecretText(given_user);
     made.password = SecretText(given_password);
     return made;

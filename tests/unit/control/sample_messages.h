@@ -14,7 +14,8 @@ inline media::StreamDescription sample_description() {
 }
 
 inline std::vector<Message> sample_messages() {
-  WorkerSettings settings{false, true, true, 1, 2, 3, 8000, 8001, ":8000", "[::1]:8001", 2, 4, true, 5};
+  RtspSettings rtsp{false, false, true, 8000, 8001, ":8000", "[::1]:8001", "224.1.0.0"};
+  WorkerSettings settings{1, 2, 3, 2, {1, 5}, true, 5, rtsp};
   Credentials credentials{"DESCRIBE", "rtsp://host/path", "Basic dXNlcjpwYXNz"};
   return {Hello{7, 8, 9},
           LogLine{2, "text"},

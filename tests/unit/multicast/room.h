@@ -27,7 +27,7 @@ struct Room {
 
   explicit Room(size_t slot_count = 4, int prefix_bits = 16) {
     set_range(prefix_bits);
-    carry_out(multicast.set_slots(slot_count));
+    set_slots(slot_count);
     for (Slot slot = 0; slot < slot_count; slot++) worker_comes(slot);
   }
 
@@ -61,7 +61,8 @@ struct Room {
   void pause(control::SessionId session) { carry_out(multicast.on_playing(slots.at(session), session, false)); }
   void release(control::SessionId session) { carry_out(multicast.on_release(slots.at(session), session)); }
   void close(control::StreamId stream) { carry_out(multicast.on_stream_closed(stream)); }
-  void set_slots(size_t count) { carry_out(multicast.set_slots(count)); }
+  void set_slots(size_t count) { set_slots(control::SlotSet::first(count)); }
+  void set_slots(control::SlotSet slots) { carry_out(multicast.set_slots(slots)); }
 
   void carry_out(const Effects &effects) {
     for (const Effect &effect : effects) {

@@ -262,7 +262,7 @@ TEST_F(PathStatesTest, ListsPathsWithTheirPublishersAndReaders) {
   EXPECT_EQ(list[0].source, PathInfo::Source::Session);
   EXPECT_EQ(list[0].publisher.log_id, log_id(kPublisher));
   EXPECT_TRUE(list[0].ready);
-  EXPECT_THAT(list[0].readers, ElementsAre(PathInfo::Client{log_id(kOther), false}));
+  EXPECT_THAT(list[0].readers, ElementsAre(Client{log_id(kOther), false}));
   EXPECT_EQ(list[1].name, "idle");
   EXPECT_EQ(list[1].source, PathInfo::Source::None);
 }
@@ -274,8 +274,8 @@ TEST_F(PathStatesTest, ListsWhoCameOverTls) {
   from(kOther & 63, control::Read{.request = 2, .session = kOther, .log_id = 8, .tls = true, .path = "a"});
   std::vector<PathInfo> list = paths.list();
   ASSERT_EQ(list.size(), 1U);
-  EXPECT_EQ(list[0].publisher, (PathInfo::Client{7, true}));
-  EXPECT_THAT(list[0].readers, ElementsAre(PathInfo::Client{8, true}));
+  EXPECT_EQ(list[0].publisher, (Client{7, true}));
+  EXPECT_THAT(list[0].readers, ElementsAre(Client{8, true}));
 }
 
 } // namespace
