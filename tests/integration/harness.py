@@ -195,6 +195,7 @@ class Server:
         self.log_path = self.folder / "log"
         self.ports = Ports()
         self.rtsp_port, self.rtp_port, self.rtsps_port, self.api_port = (self.ports.base + n for n in (2, 4, 6, 7))
+        self.rtmp_port, self.rtmps_port = (self.ports.base + n for n in (8, 9))
         for name, text in (files or {}).items():
             (self.folder / name).write_text(text)
         self.configuration = {
@@ -203,6 +204,8 @@ class Server:
             "rtpAddress": f":{self.rtp_port}",
             "rtcpAddress": f":{self.rtp_port + 1}",
             "apiAddress": f"127.0.0.1:{self.api_port}",
+            "rtmpAddress": f":{self.rtmp_port}",
+            "rtmpsAddress": f":{self.rtmps_port}",
             "rtmpDisable": True,
             "hlsDisable": True,
             "rtspWorkers": 2,

@@ -237,9 +237,12 @@ class External(TestCase):
             expect(client.request("ANNOUNCE", "cam?a=b&c", headers, description().encode()), 200)
         kind, body = external.questions[-1]
         self.assertEqual(kind, "application/json")
+        session = json.loads(body)["id"]
+        self.assertRegex(session, "^[1-9][0-9]{8}$")
         self.assertEqual(
             body.decode(),
-            '{"ip":"127.0.0.1","user":"me","password":"pass:word","path":"cam","action":"publish","query":"a=b&c"}',
+            '{"ip":"127.0.0.1","user":"me","password":"pass:word","path":"cam","protocol":"rtsp",'
+            f'"id":"{session}","action":"publish","query":"a=b&c"}}',
         )
 
     def test_a_server_that_is_down_means_refused_and_is_told(self):

@@ -76,7 +76,11 @@ TEST(ExternalBody, HasTheKeysInOrder) {
   auto body = external_body(request);
   ASSERT_TRUE(body);
   EXPECT_EQ(body->view(), "{\"ip\":\"::1\",\"user\":\"a\\\"b\\\\\\n\\u001f\",\"password\":\"p\xc3\xa4\xef\xbf\xbd\","
-                          "\"path\":\"cam\",\"action\":\"read\",\"query\":\"x=1\"}");
+                          "\"path\":\"cam\",\"protocol\":\"rtsp\",\"id\":null,\"action\":\"read\","
+                          "\"query\":\"x=1\"}");
+  request.protocol = "rtmp";
+  request.log_id = 123;
+  EXPECT_THAT(external_body(request)->view(), HasSubstr(R"("path":"cam","protocol":"rtmp","id":"123","action":)"));
   request.user = SecretText(std::string_view("a\0b", 3));
   EXPECT_FALSE(external_body(request));
   request.user = {};
@@ -94,8 +98,8 @@ TEST_F(External, PostsJson) {
   EXPECT_EQ(requests[0].target, "/auth?x=1");
   EXPECT_THAT(requests[0].head, HasSubstr("Content-Type: application/json\r\n"));
   EXPECT_THAT(requests[0].head, Not(HasSubstr("Expect")));
-  EXPECT_EQ(requests[0].body, R"({"ip":"1.2.3.4","user":"name","password":"geheim","path":"cam/1","action":"publish",)"
-                              R"("query":"a=b&c=%20"})");
+  EXPECT_EQ(requests[0].body, R"({"ip":"1.2.3.4","user":"name","password":"geheim","path":"cam/1","protocol":"rtsp",)"
+                              R"("id":null,"action":"publish","query":"a=b&c=%20"})");
   EXPECT_TRUE(log.lines.empty());
 }
 

@@ -121,6 +121,9 @@ TEST(ReloadPlan, TellsWhatChangedWithoutValues) {
 TEST(ReloadPlan, ConcernsWorkersOnlyIfTheyHaveToBeTold) {
   EXPECT_TRUE(plan("", "rtspWorkers: 3").concerns_workers());
   EXPECT_TRUE(plan("", "runOnConnect: x").concerns_workers());
+  for (const char *rtmp : {"rtmpWorkers: 3", "rtmpDisable: yes", "rtmpAddress: :1", "rtmpEncryption: strict",
+                           "rtmpsAddress: :1", "rtmpServerKey: k", "rtmpServerCert: c"})
+    EXPECT_TRUE(plan("", rtmp).concerns_workers()) << rtmp;
   EXPECT_TRUE(plan("", "multicastIPRange: 239.0.0.0/8").concerns_workers());
   EXPECT_FALSE(plan("", "ringMaxSize: 8M\npaths: {a: }").concerns_workers());
 }

@@ -101,6 +101,22 @@ TEST(Multicast, WaitsForASlotThatMaySend) {
   EXPECT_EQ(room.senders.at(7).slot, 0);
 }
 
+TEST(Multicast, IsSentBySlotsOfTheProtocolOnly) {
+  Room room(4);
+  room.set_slots(control::SlotSet{1, 3}); // the others are another protocol's
+  room.must_join(0, 101, 7), room.play(101);
+  EXPECT_EQ(room.senders.at(7).slot, 1);
+  room.must_join(3, 201, 8), room.play(201);
+  EXPECT_EQ(room.senders.at(8).slot, 3);
+  room.set_slots(control::SlotSet{0, 3});
+  EXPECT_EQ(room.senders.at(7).slot, 0);
+  Room waiting(1);
+  waiting.set_slots(control::SlotSet{5});
+  waiting.must_join(0, 301, 9), waiting.play(301);
+  waiting.worker_comes(5);
+  EXPECT_EQ(waiting.senders.at(9).slot, 5);
+}
+
 TEST(Multicast, IsChosenAmongTheLivingOrWaitsForThem) {
   Room room(2);
   room.set_slots(1);

@@ -278,5 +278,35 @@ TEST_F(PathStatesTest, ListsWhoCameOverTls) {
   EXPECT_THAT(list[0].readers, ElementsAre(Client{8, true}));
 }
 
+TEST_F(PathStatesTest, KnowsClientsOfOtherProtocolsByTheirConnections) {
+  entry("a").on_read = {"command", false};
+  control::Publish publisher{.request = 1, .session = kPublisher, .log_id = 7, .path = "a", .client = "1.2.3.4:5"};
+  publisher.description = description(1);
+  on(FromWorker{kPublisher & 63, publisher, config::Protocol::Rtmp});
+  EXPECT_THAT(record(kPublisher), testing::Contains("0: recorded"));
+  read(kReader);
+  control::Read reader{.request = 2, .session = kOther, .log_id = 8, .tls = true, .path = "a", .client = "[::1]:6"};
+  on(FromWorker{kOther & 63, reader, config::Protocol::Rtmp});
+  std::vector<PathInfo> list = paths.list();
+  ASSERT_EQ(list.size(), 1U);
+  EXPECT_EQ(list[0].publisher, (Client{7, false, config::Protocol::Rtmp, "1.2.3.4:5"}));
+  Client expected{8, true, config::Protocol::Rtmp, "[::1]:6"};
+  EXPECT_THAT(list[0].readers, ElementsAre(Client{log_id(kReader)}, expected));
+  Effects effects = paths.on_event(FromWorker{kOther & 63, control::Playing{kOther}}, now);
+  ASSERT_EQ(effects.size(), 1U);
+  EXPECT_EQ(std::get<RunCommand>(effects[0]).client, expected);
+}
+
+TEST_F(PathStatesTest, ListsWhatKindOfSourceIsPulled) {
+  entry("a").source = entry("b").source = SourceKind::Pulled;
+  entry("a").permanent = entry("b").permanent = true;
+  entry("a").pull.url = "rtmps://host/x";
+  entry("b").pull.url = "rtsps://host/x";
+  EXPECT_THAT(reload(), testing::IsSupersetOf({"log [path a] [rtmp source] started", "pull 1 rtmps://host/x",
+                                               "log [path b] [rtsp source] started"}));
+  EXPECT_EQ(paths.list()[0].pulled_protocol, config::Protocol::Rtmp);
+  EXPECT_EQ(paths.list()[1].pulled_protocol, config::Protocol::Rtsp);
+}
+
 } // namespace
 } // namespace sluice::paths

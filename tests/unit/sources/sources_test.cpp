@@ -36,6 +36,7 @@ struct SourcesTest : testing::Test, Sources::Listener, loop::Timer::Listener {
   }
   void on_timer(loop::Timer &) override { loop.stop(); }
 
+  void set_slots(control::SlotSet rtsp, control::SlotSet rtmp = {}) { sources.set_slots({{rtsp, rtmp}}); }
   std::vector<std::string> news() { return std::exchange(happened, {}); }
   auto start(control::SourceId id, const std::string &url = "rtsp://1.2.3.4/x") {
     sources.start({id, "path", {.url = url}, {}});
@@ -51,7 +52,7 @@ struct SourcesTest : testing::Test, Sources::Listener, loop::Timer::Listener {
   std::vector<std::string> happened;
   bool ends_what_moves = false;
   Sources sources{loop, *this};
-  SourcesTest() { sources.set_slots(2); }
+  SourcesTest() { set_slots({0, 1}); }
 };
 
 TEST_F(SourcesTest, SpreadsThemOverTheSlots) {
@@ -99,7 +100,7 @@ TEST_F(SourcesTest, FollowsRedirectsWithinLimits) {
   EXPECT_THAT(tell(0, control::SourceMoved{1, "rtsp://5.6.7.8:9/y"}), ElementsAre("down 1 too many redirects"));
   start(2);
   EXPECT_THAT(tell(0, control::SourceMoved{2, "http://x/"}),
-              ElementsAre("down 2 redirected to what is not a valid RTSP URL"));
+              ElementsAre("down 2 redirected to what is not a valid source URL"));
 }
 
 TEST_F(SourcesTest, MayBeEndedWhenTheyMove) {
@@ -134,13 +135,43 @@ TEST_F(SourcesTest, DeathOfAWorkerEndsItsSources) {
   EXPECT_THAT(tell(0, control::SourceFailed{1, "late"}), IsEmpty());
 }
 
+TEST_F(SourcesTest, ArePulledInSlotsOfTheirProtocol) {
+  serving = {0, 1, 5, 9};
+  set_slots({0, 1}, {5, 9});
+  EXPECT_THAT(start(1, "rtmp://1.2.3.4/x"), ElementsAre("5: start 1 rtmp://1.2.3.4/x at 1.2.3.4:1935"));
+  EXPECT_THAT(start(2, "rtmps://1.2.3.4/x"), ElementsAre("9: start 2 rtmps://1.2.3.4/x at 1.2.3.4:443 with trust"));
+  EXPECT_THAT(start(3), ElementsAre("0: start 3 rtsp://1.2.3.4/x at 1.2.3.4:554"));
+  sources.start({4, "path", {.url = "rtmp://1.2.3.4/x"}, 9});
+  EXPECT_THAT(news(), ElementsAre("9: start 4 rtmp://1.2.3.4/x at 1.2.3.4:1935"));
+  sources.start({5, "path", {.url = "rtmp://1.2.3.4/x"}, 1});
+  EXPECT_THAT(news(), ElementsAre("5: start 5 rtmp://1.2.3.4/x at 1.2.3.4:1935"));
+  set_slots({0, 1}, {9});
+  EXPECT_THAT(news(), ElementsAre("5: stop 1", "down 1 its worker is given up at once", "5: stop 5",
+                                  "down 5 its worker is given up at once"));
+}
+
+TEST_F(SourcesTest, WaitForASlotOfTheirProtocol) {
+  EXPECT_THAT(start(1, "rtmp://1.2.3.4/x"), IsEmpty());
+  sources.end(1);
+  EXPECT_THAT(start(2, "rtmp://1.2.3.4/x"), IsEmpty());
+  serving.insert(2);
+  set_slots({0, 1}, {2});
+  EXPECT_THAT(news(), ElementsAre("2: start 2 rtmp://1.2.3.4/x at 1.2.3.4:1935"));
+}
+
+TEST_F(SourcesTest, AreNotRedirectedToAnotherProtocol) {
+  start(1);
+  EXPECT_THAT(tell(0, control::SourceMoved{1, "rtmp://5.6.7.8/y"}),
+              ElementsAre("down 1 redirected to another protocol"));
+}
+
 TEST_F(SourcesTest, MovesThoseOfSlotsThatGo) {
   start(1), start(2);
-  sources.set_slots(1);
+  set_slots({0});
   EXPECT_THAT(news(), ElementsAre("1: stop 2", "down 2 its worker is given up at once"));
-  sources.set_slots(0);
+  set_slots({});
   EXPECT_THAT(start(3), IsEmpty());
-  sources.set_slots(1);
+  set_slots({0});
   sources.on_worker_ready(0);
   EXPECT_THAT(news(), ElementsAre("0: start 3 rtsp://1.2.3.4/x at 1.2.3.4:554"));
 }
