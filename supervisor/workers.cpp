@@ -206,7 +206,7 @@ control::WorkerSettings Workers::settings(config::Protocol protocol) const {
   for (config::Protocol each : config::kProtocols) count += slots(each).size();
   uint64_t input = processes::memory_budget(configuration_.max_memory).input_bytes;
   settings.max_input_bytes = std::max<uint64_t>(input / std::max<size_t>(count, 1), 16 * shm::kLargeBufferBytes);
-  settings.peers = config::slots_of(present(), protocol);
+  settings.peers.bits = config::slots_of(present(), protocol).bits | slots(protocol).bits; // some are being made
   if (protocol == config::Protocol::Rtsp) settings.rtsp = rtsp_settings();
   return settings;
 }

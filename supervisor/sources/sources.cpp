@@ -106,8 +106,11 @@ void Sources::fail(Found source, const std::string &reason, bool at_once) {
 void Sources::set_slots(const config::PerProtocol<control::SlotSet> &slots) {
   slots_ = slots;
   std::vector<control::SourceId> moving;
-  for (auto &[id, source] : sources_)
-    if (!source.slot || !slots[source.protocol].contains(*source.slot)) moving.push_back(id);
+  for (auto &[id, source] : sources_) {
+    const control::SlotSet &own = slots[source.protocol];
+    bool stays = own.empty() || (source.slot && own.contains(*source.slot)); // without slots its path is to go, too
+    if (!stays) moving.push_back(id);
+  }
   for (control::SourceId id : moving) {
     auto source = sources_.find(id);
     if (source == sources_.end()) continue;

@@ -52,6 +52,12 @@ class WorkerSlots(TestCase):
         self.wait_for(sluice, "rtsp-0", "rtmp-0", "rtmp-1")
         self.assertEqual(sluice.api().post("/v1/config/set", {"rtspWorkers": 3})[0], 200)
         self.wait_for(sluice, "rtsp-0", "rtsp-1", "rtsp-2", "rtmp-0", "rtmp-1")
+        with Client.on_slot(sluice, 2) as publisher:
+            publisher.publish("cam")
+            for slot in (0, 1, 2):  # told of each other, also of those that came later
+                with Client.on_slot(sluice, slot) as client:
+                    answer = client.request("GET_PARAMETER", "cam", {"Session": publisher.session})
+                    self.assertEqual(answer.status, 400, f"from slot {slot}: it is found, and is another connection's")
         for slot in range(6):  # of a session that a worker of RTMP would have, and of none at all
             with Client(sluice) as client:
                 answer = client.request("TEARDOWN", "x", {"Session": str(64 * 1234567 + slot)})

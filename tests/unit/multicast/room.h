@@ -62,7 +62,7 @@ struct Room {
   void release(control::SessionId session) { carry_out(multicast.on_release(slots.at(session), session)); }
   void close(control::StreamId stream) { carry_out(multicast.on_stream_closed(stream)); }
   void set_slots(size_t count) { set_slots(control::SlotSet::first(count)); }
-  void set_slots(control::SlotSet slots) { carry_out(multicast.set_slots(slots)); }
+  void set_slots(control::SlotSet those) { carry_out(multicast.set_slots(those)); }
 
   void carry_out(const Effects &effects) {
     for (const Effect &effect : effects) {
