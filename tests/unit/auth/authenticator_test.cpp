@@ -264,13 +264,16 @@ TEST_F(Authentication, AsksTheExternalServerFirst) {
   Request asked = request("", "");
   asked.authorization = basic("anna:pa:ss");
   asked.query = SecretText("token=1");
+  asked.log_id = 123456789;
   EXPECT_EQ(outcome_of(asked), "accepted");
   EXPECT_EQ(server.requests()[1].body,
-            R"({"ip":"1.2.3.4","user":"anna","password":"pa:ss","path":"cam","action":"read","query":"token=1"})");
+            R"({"ip":"1.2.3.4","user":"anna","password":"pa:ss","path":"cam","protocol":"rtsp","id":"123456789",)"
+            R"("action":"read","query":"token=1"})");
   asked.authorization = digest("0123456789abcdef0123456789abcdef", "pass");
   EXPECT_THAT(outcome_of(asked), HasSubstr("401"));
   EXPECT_THAT(server.requests()[2].body, HasSubstr(R"("user":"","password":"")"));
   EXPECT_EQ(outcome_of(plain("", "", "anna", "pa:ss")), "accepted");
+  EXPECT_THAT(server.requests()[3].body, HasSubstr(R"("protocol":"rtmp","id":null)"));
   EXPECT_THAT(verdict_of(plain("", "", "anna", "x")).challenges, IsEmpty());
 
   Request elsewhere = asked;
