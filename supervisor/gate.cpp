@@ -47,9 +47,14 @@ void Gate::submit(uint16_t slot, config::Protocol protocol, control::Message mes
   Asker asker{slot, protocol};
   if (auto *describe = std::get_if<control::Describe>(&message))
     submit_request(asker, *describe, auth::Action::Read);
-  else if (auto *publish = std::get_if<control::Publish>(&message))
+  else if (auto *admit = std::get_if<control::Admit>(&message))
+    submit_request(asker, *admit, auth::Action::Publish);
+  else if (auto *publish = std::get_if<control::Publish>(&message)) {
+    auto admission = admitted_.extract(publish->session);
+    if (admission && admission.mapped().slot == slot && admission.mapped().path == publish->path)
+      return listener_.on_passed(slot, std::move(message));
     submit_request(asker, *publish, auth::Action::Publish);
-  else if (auto *read = std::get_if<control::Read>(&message))
+  } else if (auto *read = std::get_if<control::Read>(&message))
     submit_request(asker, *read, auth::Action::Read);
 }
 
@@ -89,7 +94,11 @@ void Gate::on_verdict(Id id, const auth::Verdict &verdict) {
   if (found == pending_.end()) return;
   Pending pending = std::move(found->second);
   pending_.erase(found);
-  if (verdict.accepted) return listener_.on_passed(pending.slot, std::move(pending.message));
+  if (verdict.accepted) {
+    if (const auto *admit = std::get_if<control::Admit>(&pending.message); admit && admitted_.size() < kMaxPending)
+      admitted_.insert_or_assign(admit->session, Admission{pending.slot, admit->path});
+    return listener_.on_passed(pending.slot, std::move(pending.message));
+  }
   control::Refused refused;
   std::visit(
       [&](const auto &m) {
@@ -115,10 +124,12 @@ template <class Which> void Gate::drop(Which &&which) {
 
 void Gate::drop_worker(uint16_t slot) {
   drop([&](const Pending &pending) { return pending.slot == slot; });
+  std::erase_if(admitted_, [slot](const auto &entry) { return entry.second.slot == slot; });
 }
 
 void Gate::drop_session(control::SessionId session) {
   drop([&](const Pending &pending) { return pending.session == session; });
+  admitted_.erase(session);
 }
 
 } // namespace sluice

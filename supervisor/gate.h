@@ -8,6 +8,8 @@
 #include "supervisor/config/path_matcher.h"
 
 #include <map>
+#include <string>
+#include <unordered_map>
 
 namespace sluice {
 
@@ -26,8 +28,8 @@ public:
   // From here on. Error: an address in the configuration that is none.
   Result<void> configure(const config::Configuration &configuration, const config::PathMatcher &matcher);
 
-  // Describe, Publish or Read of a client of that protocol. The listener is called once, here or later, unless the
-  // request is dropped.
+  // Describe, Admit, Publish or Read of a client of that protocol. A Publish of who was admitted to that path passes.
+  // The listener is called once, here or later, unless the request is dropped.
   void submit(uint16_t slot, config::Protocol protocol, control::Message message);
   // Their answers are not wanted any more.
   void drop_worker(uint16_t slot);
@@ -57,6 +59,11 @@ private:
   const config::PathMatcher *matcher_ = nullptr;
   std::map<std::string, Access> access_; // by the entry's name
   std::map<Id, Pending> pending_;
+  struct Admission {
+    uint16_t slot = 0;
+    std::string path;
+  };
+  std::unordered_map<control::SessionId, Admission> admitted_; // who has not published yet
   Id next_id_ = 1;
 };
 

@@ -181,8 +181,8 @@ void Supervisor::on_worker_message(uint16_t slot, control::Message message) {
   if (const auto *connected = std::get_if<control::Connected>(&message))
     return hooks_.on_connected(slot, protocol, *connected);
   if (const auto *closed = std::get_if<control::Closed>(&message)) return hooks_.on_closed(slot, closed->connection);
-  bool asks = std::holds_alternative<control::Describe>(message) || std::holds_alternative<control::Publish>(message) ||
-              std::holds_alternative<control::Read>(message);
+  bool asks = std::holds_alternative<control::Describe>(message) || std::holds_alternative<control::Admit>(message) ||
+              std::holds_alternative<control::Publish>(message) || std::holds_alternative<control::Read>(message);
   if (asks) return gate_.submit(slot, protocol, std::move(message));
   if (const auto *release = std::get_if<control::Release>(&message)) {
     gate_.drop_session(release->session);

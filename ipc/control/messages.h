@@ -89,6 +89,17 @@ struct Describe {
   Credentials credentials;
 };
 
+// Whether a session may publish to a path, before it has said what: Admitted or Refused. Its Publish is not judged
+// again.
+struct Admit {
+  RequestId request = 0;
+  SessionId session = 0;
+  uint32_t log_id = 0;
+  bool tls = false;
+  std::string path, query, client;
+  Credentials credentials;
+};
+
 // PublishGranted or Refused. An existing publisher of the path is kicked. `log_id`: the session as logs and API name
 // it, with RTMP its connection. The stream is ready once Record has followed the grant.
 struct Publish {
@@ -288,6 +299,10 @@ struct PublishGranted {
   uint64_t max_ring_bytes = 0;
 };
 
+struct Admitted {
+  RequestId request = 0;
+};
+
 struct Recorded {
   RequestId request = 0;
 };
@@ -373,19 +388,20 @@ struct Kick {
 // Close all sessions in order, then exit.
 struct Shutdown {};
 
-using Message = std::variant<Hello, LogLine, Connected, Closed, Describe, Publish, Record, PublisherPaused, Read, Claim,
-                             JoinMulticast, SourceReady, SourceFailed, SourceMoved, Playing, ReaderPaused, Release,
-                             RingTooSmall, DescriptionChanged, StrayDatagram, HeardAll, HandOver, Welcome, Settings,
-                             Certificate, Drain, StreamSettings, Described, Redirected, Refused, PublishGranted,
-                             Recorded, Claimed, ReadGranted, MulticastGranted, SendMulticast, StopMulticast,
-                             StartSource, StopSource, StrayOffer, RingReplaced, RingKept, StreamEnded, Kick, Shutdown>;
+using Message =
+    std::variant<Hello, LogLine, Connected, Closed, Describe, Admit, Publish, Record, PublisherPaused, Read, Claim,
+                 JoinMulticast, SourceReady, SourceFailed, SourceMoved, Playing, ReaderPaused, Release, RingTooSmall,
+                 DescriptionChanged, StrayDatagram, HeardAll, HandOver, Welcome, Settings, Certificate, Drain,
+                 StreamSettings, Described, Redirected, Refused, Admitted, PublishGranted, Recorded, Claimed,
+                 ReadGranted, MulticastGranted, SendMulticast, StopMulticast, StartSource, StopSource, StrayOffer,
+                 RingReplaced, RingKept, StreamEnded, Kick, Shutdown>;
 
 // Their bytes are wiped where they were copied to.
 inline bool may_hold_secrets(const Message &message) {
-  return std::holds_alternative<Describe>(message) || std::holds_alternative<Publish>(message) ||
-         std::holds_alternative<Read>(message) || std::holds_alternative<HandOver>(message) ||
-         std::holds_alternative<Certificate>(message) || std::holds_alternative<StartSource>(message) ||
-         std::holds_alternative<SourceMoved>(message);
+  return std::holds_alternative<Describe>(message) || std::holds_alternative<Admit>(message) ||
+         std::holds_alternative<Publish>(message) || std::holds_alternative<Read>(message) ||
+         std::holds_alternative<HandOver>(message) || std::holds_alternative<Certificate>(message) ||
+         std::holds_alternative<StartSource>(message) || std::holds_alternative<SourceMoved>(message);
 }
 
 template <class A> void visit(A &a, SlotSet &m) {
@@ -416,6 +432,9 @@ template <class A> void visit(A &a, Connected &m) {
 }
 template <class A> void visit(A &a, Closed &m) {
   a(m.connection);
+}
+template <class A> void visit(A &a, Admit &m) {
+  a(m.request), a(m.session), a(m.log_id), a(m.tls), a(m.path), a(m.query), a(m.client), a(m.credentials);
 }
 template <class A> void visit(A &a, Publish &m) {
   a(m.request), a(m.session), a(m.log_id), a(m.tls), a(m.path), a(m.query), a(m.client), a(m.credentials),
@@ -491,6 +510,9 @@ template <class A> void visit(A &a, Refused &m) {
 template <class A> void visit(A &a, PublishGranted &m) {
   a(m.request), a(m.stream), a(m.ring_index), a(m.coalesce_ns), a(m.merge_ns), a(m.absolute_time), a(m.continues);
   a(m.max_ring_bytes);
+}
+template <class A> void visit(A &a, Admitted &m) {
+  a(m.request);
 }
 template <class A> void visit(A &a, Recorded &m) {
   a(m.request);

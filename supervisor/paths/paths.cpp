@@ -91,23 +91,39 @@ void Paths::on(SlotIndex slot, const control::Describe &describe) {
   }
 }
 
+// What of the path's rules and state keeps anybody from publishing to it.
+std::optional<std::string> Paths::why_not(const std::string &name, const Path &path) {
+  if (path.rules.source != SourceKind::Publisher)
+    return "can't publish to path '" + name + "' since 'source' is not 'publisher'";
+  const Stream *stream = stream_of(path);
+  if (stream != nullptr && stream->publisher != 0 && !path.rules.publisher_override)
+    return "someone is already publishing to path '" + name + "'";
+  return std::nullopt;
+}
+
+// Things may be otherwise by the time of its Publish.
+void Paths::on(SlotIndex slot, const control::Admit &admit) {
+  NamedPath *path = enter(slot, admit.request, admit.path);
+  if (path == nullptr) return;
+  if (auto reason = why_not(admit.path, path->second))
+    return refuse(slot, admit.request, control::Refusal::BadRequest, *reason);
+  effects_.push_back(Send{slot, control::Admitted{admit.request}});
+}
+
 void Paths::on(SlotIndex slot, const control::Publish &publish) {
   NamedPath *path = enter(slot, publish.request, publish.path);
   if (path == nullptr) return;
   auto refuse_bad = [&](std::string reason) {
     refuse(slot, publish.request, control::Refusal::BadRequest, std::move(reason));
   };
-  const PathRules &rules = path->second.rules;
   if (sessions_.contains(publish.session)) return refuse_bad(kSessionInUse);
-  if (rules.source != SourceKind::Publisher)
-    return refuse_bad("can't publish to path '" + publish.path + "' since 'source' is not 'publisher'");
+  if (auto reason = why_not(publish.path, path->second)) return refuse_bad(*reason);
   if (is_full(slot)) return refuse(slot, publish.request, control::Refusal::Unavailable, kTooManySessions);
   const Stream *stream = stream_of(path->second);
   if (stream != nullptr && stream->publisher == 0) {
     if (stream->announced == publish.description) return continue_stream(*path, slot, publish);
     end_stream(path->second.stream);
   } else if (stream != nullptr) {
-    if (!rules.publisher_override) return refuse_bad("someone is already publishing to path '" + publish.path + "'");
     effects_.push_back(Log{publish.path, "closing existing publisher"});
     kick_publisher(path->second.stream);
   }

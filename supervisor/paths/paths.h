@@ -95,6 +95,7 @@ private:
   using NamedPath = std::pair<const std::string, Path>;
 
   void on(SlotIndex slot, const control::Describe &describe);
+  void on(SlotIndex slot, const control::Admit &admit);
   void on(SlotIndex slot, const control::Publish &publish);
   void on(SlotIndex slot, const control::Record &record);
   void on(SlotIndex slot, const control::PublisherPaused &paused);
@@ -112,6 +113,7 @@ private:
   NamedPath *enter(SlotIndex slot, RequestId request, const std::string &name);
   void refuse(SlotIndex slot, RequestId request, control::Refusal refusal, std::string reason);
   void refuse_no_publisher(SlotIndex slot, RequestId request, const std::string &path);
+  std::optional<std::string> why_not(const std::string &name, const Path &path);
   void open_stream(NamedPath &path, SlotIndex slot, const control::Publish &publish);
   void continue_stream(NamedPath &path, SlotIndex slot, const control::Publish &publish);
   void grant_read(NamedPath &path, const Held &reader);

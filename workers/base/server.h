@@ -51,7 +51,6 @@ public:
   shm::TableAllocator &allocator() { return allocator_; }
   const control::WorkerSettings &settings() const { return welcome_.settings; }
   uint16_t slot() const { return welcome_.slot; }
-  uint16_t slots() const { return welcome_.settings.slots; }
   Supervisor &supervisor() { return supervisor_; }
   Streams &streams() { return streams_; }
   Sources &sources() { return sources_; }

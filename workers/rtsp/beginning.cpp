@@ -2,7 +2,7 @@
 
 #include "common/rtp/sequence.h"
 #include "ipc/ring/whole_units.h"
-#include "workers/rtsp/sender_state.h"
+#include "workers/base/sender_state.h"
 
 #include <algorithm>
 #include <array>
@@ -78,7 +78,7 @@ Beginning beginning_at(const ring::RingReader &ring, uint64_t cursor, uint32_t w
                  .next_sequence = static_cast<uint16_t>(state.last_rtp_sequence + 1),
                  .rtp_time = state.last_rtp_timestamp};
     if (first[i]) info = {i, first[i]->sequence, first[i]->rtp_time};
-    auto report = rtp::sender_report(from_ring(state), description.tracks[i].clock_rate, beginning.instant, 0);
+    auto report = rtp::sender_report(worker::from_ring(state), description.tracks[i].clock_rate, beginning.instant, 0);
     if (report && i != start->track) info.rtp_time = report->rtp_time;
     beginning.tracks.push_back(info);
   }

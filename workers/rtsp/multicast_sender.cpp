@@ -2,7 +2,7 @@
 
 #include "common/base/log.h"
 #include "common/loop/multicast.h"
-#include "workers/rtsp/sender_state.h"
+#include "workers/base/sender_state.h"
 #include "workers/rtsp/server.h"
 
 #include <algorithm>
@@ -171,7 +171,7 @@ void MulticastSender::send_reports(Nanoseconds now) {
   for (size_t i = 0; i < description_.tracks.size(); i++) {
     auto track = stream_.newest().reader().track_state(i);
     if (!track) continue;
-    auto report = rtp::sender_report(from_ring(*track), description_.tracks[i].clock_rate, now, wall_now());
+    auto report = rtp::sender_report(worker::from_ring(*track), description_.tracks[i].clock_rate, now, wall_now());
     if (!report) continue;
     rtp::RtcpPacket packet = rtp::make_sender_report(*report, "sluice");
     for (Outlet &outlet : outlets_) // one that is lost is followed by the next

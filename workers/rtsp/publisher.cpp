@@ -3,7 +3,7 @@
 #include "common/base/check.h"
 #include "common/base/log.h"
 #include "common/base/random.h"
-#include "workers/rtsp/sender_state.h"
+#include "workers/base/sender_state.h"
 #include "workers/rtsp/server.h"
 
 #include <fmt/format.h>
@@ -42,7 +42,7 @@ void Publisher::continue_tracks() {
     ring::TrackState state = writer.track_state(i);
     if (!state.has_traffic) continue;
     Nanoseconds last_arrival = newest ? newest->arrival_ns : server_.event_loop().now();
-    tracks_[i].continuation.emplace(from_ring(state), description_.tracks[i].clock_rate, last_arrival);
+    tracks_[i].continuation.emplace(worker::from_ring(state), description_.tracks[i].clock_rate, last_arrival);
   }
   publication_->set_description(description_, false);
 }
@@ -108,7 +108,7 @@ void Publisher::commit(uint64_t input_position, Nanoseconds now) {
     if (!tracks_[i].touched) continue;
     tracks_[i].touched = false;
     const rtp::TrackReceiver &receiver = *tracks_[i].receiver;
-    publication_->set_track_state(i, to_ring(sender_state(i), receiver.statistics().lost));
+    publication_->set_track_state(i, worker::to_ring(sender_state(i), receiver.statistics().lost));
   }
   publication_->commit(input_position, now);
   watch_deadlines(now);

@@ -29,9 +29,7 @@ public:
   // --- for connections, sessions and readers ---
 
   ServerFacts facts() const;
-  uint16_t slot() const { return parts_.welcome.slot; }
   bool is_peer(uint16_t other) const { return other != slot() && settings().peers.contains(other); }
-  Supervisor &supervisor() { return supervisor_; }
   DatagramReceiver &datagrams() { return datagrams_; }
   Multicast &multicast() { return multicast_; }
 

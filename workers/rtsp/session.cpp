@@ -4,7 +4,7 @@
 #include "common/rtp/rtcp.h"
 #include "workers/rtsp/connection.h"
 #include "workers/rtsp/protocol/interleaved.h"
-#include "workers/rtsp/sender_state.h"
+#include "workers/base/sender_state.h"
 #include "workers/rtsp/server.h"
 
 #include <fmt/format.h>
@@ -106,7 +106,7 @@ std::vector<RtpInfo> Session::rtp_info(Nanoseconds now) {
     if (state().tracks[i].is_set_up == 0) continue;
     auto track = stream_->newest().reader().track_state(i);
     if (!track) continue;
-    auto info = rtp::rtp_info(from_ring(*track), description_.tracks[i].clock_rate, now);
+    auto info = rtp::rtp_info(worker::from_ring(*track), description_.tracks[i].clock_rate, now);
     if (info) tracks.push_back({i, info->sequence, info->rtp_time.value_or(track->last_rtp_timestamp)});
   }
   return tracks;
@@ -160,7 +160,7 @@ void Session::send_initial_reports(Nanoseconds now) {
   for (uint32_t i = 0; i < description_.tracks.size(); i++) {
     auto track = stream_->newest().reader().track_state(i);
     if (state().tracks[i].is_set_up == 0 || !track) continue;
-    auto report = rtp::sender_report(from_ring(*track), description_.tracks[i].clock_rate, about, wall);
+    auto report = rtp::sender_report(worker::from_ring(*track), description_.tracks[i].clock_rate, about, wall);
     if (!report) continue;
     send_rtcp(i, rtp::make_sender_report(*report, "sluice").bytes());
     if (closed_) return;

@@ -74,7 +74,7 @@ void Session::on_poll(int fd, int) {
 }
 
 void Session::receive_datagrams(size_t socket) {
-  server_.note_blame(this);
+  server_.note_blame(id());
   Nanoseconds now = server_.event_loop().now(), wall = wall_now();
   bool any = false, more = true;
   for (int i = 0; i < kBatchesPerTurn && more; i++) {

@@ -4,7 +4,7 @@
 #include "common/rtp/sender_report.h"
 #include "ipc/ring/ring_layout.h"
 
-namespace sluice::rtsp {
+namespace sluice::worker {
 
 inline ring::TrackState to_ring(const rtp::SenderState &s, uint64_t lost) {
   return {.ssrc = s.ssrc,
@@ -43,4 +43,4 @@ inline rtp::SenderState from_ring(const ring::TrackState &s) {
           .publisher_monotonic = s.publisher_arrival_ns};
 }
 
-} // namespace sluice::rtsp
+} // namespace sluice::worker
