@@ -24,6 +24,7 @@ constexpr std::array<const char *, std::variant_size_v<Message>> kNames = {"Hell
                                                                            "Connected",
                                                                            "Closed",
                                                                            "Describe",
+                                                                           "Admit",
                                                                            "Publish",
                                                                            "Record",
                                                                            "PublisherPaused",
@@ -49,6 +50,7 @@ constexpr std::array<const char *, std::variant_size_v<Message>> kNames = {"Hell
                                                                            "Described",
                                                                            "Redirected",
                                                                            "Refused",
+                                                                           "Admitted",
                                                                            "PublishGranted",
                                                                            "Recorded",
                                                                            "Claimed",
@@ -64,6 +66,7 @@ constexpr std::array<const char *, std::variant_size_v<Message>> kNames = {"Hell
                                                                            "StreamEnded",
                                                                            "Kick",
                                                                            "Shutdown"};
+static_assert(kNames.back() != nullptr);
 
 // What the visitors can't see: descriptions that are well-formed but make no sense.
 bool makes_sense(const Message &message) {

@@ -241,8 +241,11 @@ class Files(TlsTestCase):
             for certificate, key in (second, first, second):
                 self.replace(sluice, "server.crt", certificate)
                 self.replace(sluice, "server.key", key)
-                wait_until(lambda: self.shown(sluice) == certificate, what="the new certificate is shown")
-                for _ in range(10):  # by each worker
+                wait_until(
+                    lambda: all(self.shown(sluice) == certificate for _ in range(10)),
+                    what="each worker shows the new certificate",
+                )
+                for _ in range(10):
                     self.assertEqual(self.shown(sluice), certificate)
                 publisher.send_frame(0, source.next())
                 self.assertEqual(payload_number(reader.media_frame()), source.number - 1)

@@ -190,9 +190,10 @@ void Muxer::on_access_unit(const rtp::AccessUnit &unit) {
 
 void Muxer::append(const Track &track, TagKind kind, int64_t time_ms, bool key_frame, int32_t composition_time_ms,
                    Bytes body) {
-  TagHead head = track.video ? make_video_head(track.track.codec, kind, key_frame || kind == TagKind::Configuration,
-                                               composition_time_ms)
-                             : make_audio_head(track.track.codec, kind, audio_format(track.track, body), track.track_id);
+  TagHead head =
+      track.video
+          ? make_video_head(track.track.codec, kind, key_frame || kind == TagKind::Configuration, composition_time_ms)
+          : make_audio_head(track.track.codec, kind, audio_format(track.track, body), track.track_id);
   if (head.size + body.size() > kMaxMessageBytes) return log(LogLevel::Warn, "[RTMP] a picture is too large for RTMP");
   uint64_t going = log_.going_for(static_cast<uint32_t>(head.size + body.size()));
   if (going > log_.oldest()) let_go_before(going);
@@ -213,8 +214,8 @@ void Muxer::append_preface(uint32_t stream, ByteVector &out) const {
   for (const Track &track : tracks_) {
     if (track.configuration.empty()) continue;
     TagHead head = track.video ? make_video_head(track.track.codec, TagKind::Configuration, true)
-                               : make_audio_head(track.track.codec, TagKind::Configuration, audio_format(track.track, {}),
-                                                 track.track_id);
+                               : make_audio_head(track.track.codec, TagKind::Configuration,
+                                                 audio_format(track.track, {}), track.track_id);
     ByteVector body(head.bytes().begin(), head.bytes().end());
     body.insert(body.end(), track.configuration.begin(), track.configuration.end());
     append_message(out, chunk_stream_of(track.video),

@@ -3,6 +3,7 @@
 #include "common/base/check.h"
 #include "common/base/log.h"
 #include "common/base/random.h"
+#include "workers/base/packet_entry.h"
 #include "workers/base/sender_state.h"
 #include "workers/rtsp/server.h"
 
@@ -84,17 +85,7 @@ Result<void> Publisher::on_rtcp(uint32_t track, Bytes packet, Nanoseconds now) {
 
 void Publisher::on_packet(Bytes packet, const rtp::PacketFacts &facts) {
   bool video = description_.tracks[current_track_].kind == media::MediaKind::Video;
-  bool flush = facts.ends_access_unit && (video || !has_video_);
-  uint16_t flags = 0;
-  if (facts.marker) flags |= ring::kMarker;
-  if (facts.first_of_access_unit) flags |= ring::kFirstOfAccessUnit;
-  if (facts.random_access && (video || !has_video_)) flags |= ring::kRandomAccess;
-  if (flush) flags |= ring::kFlush;
-  ring::EntryMeta meta{.track = current_track_,
-                       .flags = flags,
-                       .pts_ns = facts.pts_ns,
-                       .dts_ns = facts.dts_ns,
-                       .arrival_ns = facts.arrival_ns};
+  ring::EntryMeta meta = worker::entry_of(facts, current_track_, video || !has_video_);
   TrackInput &track = tracks_[current_track_];
   track.touched = true;
   if (!track.continuation) return publication_->append(meta, packet);

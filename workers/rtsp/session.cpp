@@ -2,9 +2,9 @@
 
 #include "common/base/log.h"
 #include "common/rtp/rtcp.h"
+#include "workers/base/sender_state.h"
 #include "workers/rtsp/connection.h"
 #include "workers/rtsp/protocol/interleaved.h"
-#include "workers/base/sender_state.h"
 #include "workers/rtsp/server.h"
 
 #include <fmt/format.h>
