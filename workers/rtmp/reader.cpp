@@ -22,10 +22,6 @@ Reader::Reader(Session &session, Muxer &muxer, bool from_key_frame)
   muxer_.add(*this);
 }
 
-Reader::~Reader() {
-  muxer_.remove(*this);
-}
-
 void Reader::on_writable() {
   blocked_ = false;
   serve();

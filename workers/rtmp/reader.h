@@ -19,8 +19,8 @@ class Session;
 
 class Reader {
 public:
+  // Whoever ends it removes it from its muxer, which may go before it then.
   Reader(Session &session, Muxer &muxer, bool from_key_frame);
-  ~Reader();
 
   Muxer &muxer() { return muxer_; }
   // Sends what there is. May close the session.
