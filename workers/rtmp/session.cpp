@@ -129,7 +129,7 @@ Result<void> Session::on_media(const MediaMessage &message) {
 // What came meanwhile is published once all is known, so that nothing is missing.
 Result<void> Session::find_tracks(const MediaMessage &message) {
   if (state_ == State::Finding) TRY(finder_.on_media(message));
-  held_bytes_ += message.payload.size();
+  held_bytes_ += sizeof(Held) + message.payload.size();
   held_.push_back({message.type, message.timestamp_ms, ByteVector(message.payload.begin(), message.payload.end())});
   if (held_bytes_ > kMaxHeldBytes && !finder_.done()) TRY(finder_.finish());
   if (finder_.done() && state_ == State::Finding) announce();

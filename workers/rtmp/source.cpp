@@ -132,7 +132,7 @@ Result<void> Source::on_media(const MediaMessage &message) {
 
 Result<void> Source::find_tracks(const MediaMessage &message) {
   if (!finder_.done()) TRY(finder_.on_media(message));
-  held_bytes_ += message.payload.size();
+  held_bytes_ += sizeof(Held) + message.payload.size();
   held_.push_back({message.type, message.timestamp_ms, ByteVector(message.payload.begin(), message.payload.end())});
   if (held_bytes_ > kMaxHeldBytes && !finder_.done()) TRY(finder_.finish());
   if (!finder_.done() || std::exchange(asked_, true)) return {};

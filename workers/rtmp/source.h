@@ -46,7 +46,7 @@ private:
     Retired,
   };
   static constexpr Nanoseconds kFarewell = kSecond;
-  static constexpr size_t kMaxHeldBytes = 8 << 20; // of messages until the stream is granted
+  static constexpr size_t kMaxHeldBytes = 8 << 20; // of messages until the stream is granted; empty ones take some, too
 
   struct Held {
     MessageType type;
