@@ -28,7 +28,8 @@ Result<std::unique_ptr<Publication>> Publication::create(Server &server, Listene
 Publication::Publication(Server &server, Listener &listener, control::PublishGranted granted, shm::Mapping mapping,
                          ring::RingWriter writer)
     : server_(server), listener_(listener), granted_(std::move(granted)), mapping_(std::move(mapping)),
-      writer_(std::move(writer)), hold_timer_(server.event_loop(), *this), growth_timer_(server.event_loop(), *this) {}
+      writer_(std::move(writer)), hold_timer_(server.event_loop(), *this), growth_timer_(server.event_loop(), *this),
+      announcement_timer_(server.event_loop(), *this) {}
 
 Publication::~Publication() {
   if (ends_ring_) writer_.end();
@@ -79,8 +80,17 @@ void Publication::set_description(const media::StreamDescription &description, b
   if (auto set = writer_.set_description(description); !set)
     return log(LogLevel::Warn, "[{}] new parameters of a stream can't be announced: {}", server_.label(),
                set.error().message);
-  if (announce)
-    server_.supervisor().send(control::DescriptionChanged{.stream = granted_.stream, .description = description});
+  if (!announce) return;
+  unannounced_ = description;
+  if (!announcement_timer_.active()) announce_description();
+}
+
+// A publisher may change it with every message: the control channel is not for that.
+void Publication::announce_description() {
+  if (!unannounced_) return;
+  server_.supervisor().send(
+      control::DescriptionChanged{.stream = granted_.stream, .description = *std::exchange(unannounced_, {})});
+  announcement_timer_.start(kAnnouncementPause);
 }
 
 void Publication::on_timer(loop::Timer &timer) {
@@ -88,6 +98,7 @@ void Publication::on_timer(loop::Timer &timer) {
     wake_readers();
     return server_.end_turn_soon();
   }
+  if (&timer == &announcement_timer_) return announce_description();
   if (congested(server_.event_loop().now())) return;
   growth_timer_.stop();
   listener_.on_uncongested();

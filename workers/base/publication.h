@@ -53,7 +53,7 @@ public:
   void commit(Nanoseconds now) { commit(input_position_, now); }
   void wake_readers(); // of what was committed
 
-  // In the ring's header; `announce`: to the supervisor as well.
+  // In the ring's header; `announce`: to the supervisor as well, which need not hear of each of many.
   void set_description(const media::StreamDescription &description, bool announce);
 
   // More input should wait: the ring is about to overwrite what readers had no time to read.
@@ -65,6 +65,7 @@ public:
 private:
   static constexpr Nanoseconds kGrowthPatience = kSecond;   // for an answer to RingTooSmall
   static constexpr Nanoseconds kGrowthPause = 10 * kSecond; // after a refusal
+  static constexpr Nanoseconds kAnnouncementPause = 100 * kMillisecond;
   static constexpr Nanoseconds kYoung = 250 * kMillisecond;
   static constexpr size_t kMaxInputBytes = 256 * 1024; // of one turn
 
@@ -73,6 +74,7 @@ private:
 
   void on_timer(loop::Timer &timer) override;
   void ask_for_room(Nanoseconds now);
+  void announce_description();
 
   Server &server_;
   Listener &listener_;
@@ -82,9 +84,10 @@ private:
   bool ends_ring_ = true;
   bool flush_staged_ = false;
   bool news_ = false; // committed, and the readers not woken yet
-  loop::Timer hold_timer_, growth_timer_;
-  Nanoseconds asked_for_room_ns_ = 0; // 0: no request is outstanding
-  Nanoseconds ask_again_ns_ = 0;      // not before, after a refusal
+  loop::Timer hold_timer_, growth_timer_, announcement_timer_;
+  std::optional<media::StreamDescription> unannounced_; // goes when the timer ends
+  Nanoseconds asked_for_room_ns_ = 0;                   // 0: no request is outstanding
+  Nanoseconds ask_again_ns_ = 0;                        // not before, after a refusal
   Nanoseconds last_arrival_ns_ = 0;
   uint64_t input_position_ = 0;
 };
