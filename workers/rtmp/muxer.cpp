@@ -38,6 +38,7 @@ Result<std::unique_ptr<Muxer>> Muxer::create(Server &server, worker::Stream &str
                                              bool from_key_frame) {
   std::unique_ptr<Muxer> muxer(new Muxer(server, stream, selection));
   auto add = [&](uint8_t index, uint8_t track_id) -> Result<void> {
+    if (index >= description.tracks.size()) return Error{"the stream has other tracks now"};
     Track &track = muxer->tracks_.emplace_back();
     track.index = index;
     track.track_id = track_id;
@@ -90,8 +91,10 @@ void Muxer::catch_up() {
   }
 }
 
-// Packets are copied out and checked before they are looked at. False: that was all for now.
+// Packets are copied out and checked before they are looked at. False: that was all for now, or the last reader ended,
+// and the generation may have gone with it.
 bool Muxer::read_some() {
+  if (idle()) return false;
   const ring::RingReader &ring = generation_->reader();
   uint64_t head = generation_->round_head();
   uint64_t limit = std::min(head, cursor_ + kMaxEntriesARound);
@@ -115,10 +118,10 @@ bool Muxer::read_some() {
                                   .first_of_access_unit = (entry->flags & ring::kFirstOfAccessUnit) != 0,
                                   .random_access = (entry->flags & ring::kRandomAccess) != 0},
                                  *this);
+    if (idle()) return false;
   }
   if (cursor_ < head) {
-    server_.streams().schedule_round(stream_.id());
-    server_.end_turn_soon();
+    server_.streams().schedule_round_later(stream_.id()); // a round that is due now would be part of this turn
     return false;
   }
   return ring.state() == ring::RingState::Superseded && next_generation();
