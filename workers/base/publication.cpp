@@ -31,7 +31,10 @@ Publication::Publication(Server &server, Listener &listener, control::PublishGra
       writer_(std::move(writer)), hold_timer_(server.event_loop(), *this), growth_timer_(server.event_loop(), *this),
       announcement_timer_(server.event_loop(), *this) {}
 
+// What came before the end, in the same input perhaps, still belongs to the stream.
 Publication::~Publication() {
+  news_ = news_ || writer_.staged_entries() > 0;
+  writer_.commit(input_position_);
   if (ends_ring_) writer_.end();
   wake_readers();
 }
