@@ -145,8 +145,9 @@ void Connection::process_input() {
     }
     server_.note_blame(session_ ? session_->id() : 0);
     auto taken = machine_.on_input(input.subspan(done), *this, effects, out);
-    if (!out.empty() && !send(out)) break;
-    out.clear();
+    // Small answers leave together: a call to the kernel for each would be a lot of work for a few bytes.
+    bool due = !taken || !effects.empty() || out.size() >= kAnswersBytes;
+    if (due && !out.empty() && !send(std::exchange(out, {}))) break;
     if (!taken) {
       close(taken.error().message);
       break;
@@ -156,8 +157,9 @@ void Connection::process_input() {
     if (!effects.empty()) perform(effects);
     effects.clear();
   }
+  if (!out.empty()) (void)send(out);
   processing_ = false;
-  if (phase_ != Phase::Open) return; // its input is gone
+  if (phase_ != Phase::Open) return forget_input();
   keep(input.subspan(done));
   if (Session *mine = session())
     mine->on_input_end(record_.received_bytes.load(std::memory_order_relaxed) - record_.input_length, last_input_ns_);
@@ -228,6 +230,7 @@ void Connection::perform(const server::Finished &) {
 
 void Connection::begin_session(Session::Role role, std::string path, std::string &query) {
   end_session();
+  if (phase_ != Phase::Open) return;
   shm::SessionRecord *record = server_.allocator().take_session();
   if (record == nullptr) {
     ByteVector out;
@@ -242,9 +245,15 @@ void Connection::begin_session(Session::Role role, std::string path, std::string
   session_->ask(query);
 }
 
-void Connection::end_session() {
+void Connection::forget_question() {
+  if (expected_) server_.forget(*expected_);
   expected_.reset();
+}
+
+void Connection::end_session() {
+  forget_question();
   if (!session_) return;
+  if (Session *mine = session()) (void)mine->complete_message(); // what comes next is not torn; may close
   session_->close();
   server_.retire(std::move(session_)); // it may be in the middle of a call
 }
@@ -283,7 +292,9 @@ bool Connection::send(Bytes bytes) {
   if (bytes.empty()) return phase_ == Phase::Open;
   bool idle = !output_pending();
   if (output_begin_ > 0 && output_begin_ == output_.size()) output_.clear(), output_begin_ = 0;
-  if (output_.size() - output_begin_ + bytes.size() > kMaxOutputBytes) {
+  bool plays = session_ && session_->role() == Session::Role::Play;
+  size_t limit = kMaxOutputBytes + (plays ? body_bytes({.length = kMaxMessageBytes}) + kMaxChunkHeaderBytes : 0);
+  if (output_.size() - output_begin_ + bytes.size() > limit) {
     close("the client does not read");
     return false;
   }
@@ -388,18 +399,22 @@ void Connection::close_later(const std::string &reason) {
   update_watch();
 }
 
+void Connection::forget_input() {
+  MutableBytes input = server_.allocator().table().buffer(record_.input);
+  if (!input.empty()) wipe(input.first(record_.input_length)); // credentials may be in it
+  server_.allocator().give_back(record_.input);
+  record_.input_length = 0;
+}
+
 void Connection::close(const std::string &reason) {
   if (phase_ == Phase::Lingering || phase_ == Phase::Retired) return;
   if (Session *mine = session()) (void)mine->complete_message(); // what follows it, if anything, is not torn
   if (phase_ == Phase::Lingering || phase_ == Phase::Retired) return;
   phase_ = Phase::Lingering;
   log(LogLevel::Info, "[{}] [conn {}] closed ({})", label(), peer_text_, reason);
-  expected_.reset();
+  forget_question();
   if (session_) session_->close();
-  MutableBytes input = server_.allocator().table().buffer(record_.input);
-  if (!processing_ && !input.empty()) wipe(input.first(record_.input_length));
-  server_.allocator().give_back(record_.input);
-  record_.input_length = 0;
+  if (!processing_) forget_input();
   wants_writable_ = stalled_ = awaits_buffer_ = false;
   if (output_begin_ == output_.size()) say_goodbye();
   until_ns_ = server_.event_loop().now() + (output_pending() ? server_.settings().write_timeout_ns : kLinger);

@@ -21,8 +21,8 @@ class Server;
 
 class Connection final : public loop::Poll::Listener, MediaSink {
 public:
-  // Of what the machine says, and of the one message that a reader was cut off in.
-  static constexpr size_t kMaxOutputBytes = kMaxMessageBytes + 256 * 1024;
+  // Of what the machine says; a player's may hold the rest of a message that it was cut off in besides.
+  static constexpr size_t kMaxOutputBytes = 256 * 1024;
 
   // The record names the descriptor, which the connection closes and the socket uses.
   Connection(Server &server, shm::ConnectionRecord &record, const loop::SocketAddress &peer, loop::StreamSocket socket);
@@ -72,6 +72,7 @@ private:
     Retired,
   };
   static constexpr Nanoseconds kLinger = kSecond, kRefusalPause = 2 * kSecond;
+  static constexpr size_t kAnswersBytes = 16 * 1024;
   static constexpr int kReadsPerTurn = 16; // of a TLS connection, then others get their turn
 
   void on_poll(int fd, int events) override;
@@ -88,11 +89,13 @@ private:
   void perform(const server::PauseChanged &effect);
   void perform(const server::Finished &effect);
   void begin_session(Session::Role role, std::string path, std::string &query);
+  void forget_question();
   void end_session();
   bool takes_input() const;
   void flush_output();
   void on_write_error(const std::string &reason);
   void say_goodbye();
+  void forget_input();
   void discard_input();
   void retire();
 

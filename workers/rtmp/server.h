@@ -30,6 +30,7 @@ public:
   void read_again(Connection &connection);
   // Asks the supervisor on a connection's behalf; its on_answer() gets the answer.
   control::RequestId ask(Connection &connection);
+  void forget(control::RequestId request) { asked_.erase(request); } // there may be no answer
   // Sessions are known by the low half of their id.
   void add_session(uint32_t id, Connection &connection) { sessions_.emplace(id, connection.id()); }
   void remove_session(uint32_t id) { sessions_.erase(id); }

@@ -66,7 +66,8 @@ private:
     Active,
     Closed,
   };
-  static constexpr size_t kMaxHeldBytes = 8 << 20; // of messages until the tracks are announced; empty ones take some, too
+  static constexpr size_t kMaxHeldBytes =
+      8 << 20; // of messages until the tracks are announced; empty ones take some, too
 
   struct Held {
     MessageType type;
