@@ -10,6 +10,7 @@ namespace sluice::rtmp {
 namespace {
 
 constexpr size_t kFirstEntries = 256;
+constexpr size_t kBytesPerEntry = 64; // of memory, at least: many small messages shall not take more than their bytes
 constexpr uint32_t kMaxDelta = 0xfffffe; // one more would need an extended timestamp
 
 ChunkHeader shared_header(uint8_t chunk_stream, MessageType type, uint32_t delta, uint32_t length) {
@@ -69,6 +70,8 @@ MediaLog::Place MediaLog::place_for(size_t bytes) const {
     if (!overlaps) break;
     place.going++;
   }
+  uint64_t most = std::max(kFirstEntries, std::bit_floor(capacity_ / kBytesPerEntry));
+  if (head_ + 1 > most) place.going = std::max(place.going, head_ + 1 - most);
   return place;
 }
 
