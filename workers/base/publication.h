@@ -51,7 +51,8 @@ public:
   // Makes what was appended visible; `input_position` is where the input that it came from ends.
   void commit(uint64_t input_position, Nanoseconds now);
   void commit(Nanoseconds now) { commit(input_position_, now); }
-  void wake_readers(); // of what was committed
+  uint64_t input_position() const { return input_position_; } // of the last commit
+  void wake_readers();                                        // of what was committed
 
   // In the ring's header; `announce`: to the supervisor as well, which need not hear of each of many.
   void set_description(const media::StreamDescription &description, bool announce);

@@ -159,7 +159,12 @@ void Connection::process_input() {
   }
   if (!out.empty()) (void)send(out);
   processing_ = false;
+<<<<<<< HEAD
   if (phase_ != Phase::Open) return forget_input();
+=======
+  if (!write_error_.empty()) close(std::exchange(write_error_, {}));
+  if (phase_ != Phase::Open) return; // its input is gone
+>>>>>>> ddcbae8 (RTMP: a publisher that goes in the middle of an input leaves a whole ring, not a worker that aborts; what it sent before it went is published; sound alone begins where the stream has video too)
   keep(input.subspan(done));
   if (Session *mine = session())
     mine->on_input_end(record_.received_bytes.load(std::memory_order_relaxed) - record_.input_length, last_input_ns_);
@@ -327,7 +332,10 @@ void Connection::flush_output() {
 void Connection::on_write_error(const std::string &reason) {
   output_ = ByteVector(); // nobody will read it
   output_begin_ = 0;
-  close(reason);
+  if (processing_ && session_ && session_->publishes())
+    write_error_ = reason; // what it sent before it went is still published
+  else
+    close(reason);
 }
 
 void Connection::say_goodbye() {

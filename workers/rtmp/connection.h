@@ -114,6 +114,7 @@ private:
   Nanoseconds until_ns_ = 0; // of a pause, or of lingering
   size_t blocked_bytes_ = 0; // that the peer had not acknowledged a second ago, while blocked
   std::string delayed_reason_;
+  std::string write_error_; // while input is processed
   bool processing_ = false;
   bool stalled_ = false;       // waits for room in the control channel
   bool awaits_buffer_ = false; // its input is paused until an input buffer is free

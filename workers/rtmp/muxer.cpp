@@ -187,7 +187,8 @@ void Muxer::on_access_unit(const rtp::AccessUnit &unit) {
   if (body_.empty()) return; // nothing but parameter sets
   int64_t dts = log_.time_for(chunk_stream_of(track.video), to_ms(unit.dts_ns));
   auto composition = static_cast<int32_t>(std::clamp<int64_t>(to_ms(unit.pts_ns) - dts, -(1 << 23), (1 << 23) - 1));
-  bool begins = unit.random_access && (track.video || !has_video());
+  // A ring's audio is not marked where there is video, which this variant may lack.
+  bool begins = track.video ? unit.random_access : !has_video();
   append(track, TagKind::Frame, dts, begins, composition, body_);
 }
 

@@ -41,7 +41,10 @@ Result<std::unique_ptr<Publisher>> Publisher::create(Server &server, Listener &l
   return publisher;
 }
 
-Publisher::~Publisher() = default;
+// In the middle of an input too: what came of it before is whole.
+Publisher::~Publisher() {
+  if (publication_) commit(publication_->input_position(), server_.event_loop().now());
+}
 
 Result<void> Publisher::set_up(std::vector<TrackFinder::Found> tracks, bool continues) {
   const ring::RingWriter &writer = publication_->writer();
