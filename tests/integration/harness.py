@@ -209,6 +209,7 @@ class Server:
             "rtmpDisable": True,
             "hlsDisable": True,
             "rtspWorkers": 2,
+            "rtmpWorkers": 2,
             "paths": {"all": {}},
             **(configuration or {}),
         }
@@ -244,6 +245,12 @@ class Server:
     def secure_url(self, path):
         return f"rtsps://{self.host}:{self.rtsps_port}/{path}"
 
+    def rtmp_url(self, path):
+        return f"rtmp://{self.host}:{self.rtmp_port}/{path}"
+
+    def rtmps_url(self, path):
+        return f"rtmps://{self.host}:{self.rtmps_port}/{path}"
+
     def api(self):
         return Api(self.api_port)  # if the configuration turns it on
 
@@ -268,42 +275,44 @@ class Server:
                 raise AssertionError(f"the server ended with {self.process.returncode}:\n{self.log()}")
             if self.configuration.get("rtspDisable"):
                 return "[API] listener opened" in self.log()  # which it needs then
-            return len(self.workers()) == self.configuration["rtspWorkers"] and self.answers()
+            rtmp = 0 if self.configuration["rtmpDisable"] else self.configuration["rtmpWorkers"]
+            served = len(self.workers()) == self.configuration["rtspWorkers"] and len(self.workers("rtmp")) == rtmp
+            return served and self.answers()
 
         wait_until(ready, what="the server answers")
 
     def titles(self):
         return {pid: title(pid) for pid in descendants(self.pid)}
 
-    def workers(self):
+    def workers(self, protocol="rtsp"):
         """Slot number → pid of the worker."""
-        found = ((re.fullmatch(r"sluice: rtsp-(\d+)", text), pid) for pid, text in self.titles().items())
+        found = ((re.fullmatch(rf"sluice: {protocol}-(\d+)", text), pid) for pid, text in self.titles().items())
         return {int(match.group(1)): pid for match, pid in found if match}
 
     def keepers(self):
         found = ((re.fullmatch(r"sluice: rtsp-(\d+) keeper", text), pid) for pid, text in self.titles().items())
         return {int(match.group(1)): pid for match, pid in found if match}
 
-    def slot_of_client_port(self, port, seconds=PATIENCE_S):
-        """Which slot serves the connection from this port of the client."""
+    def slot_of_client_port(self, port, seconds=PATIENCE_S, protocol="rtsp"):
+        """Which slot of the protocol serves the connection from this port of the client."""
 
         def find():
-            served = (self.rtsp_port, self.rtsps_port)
+            served = (self.rtsp_port, self.rtsps_port, self.rtmp_port, self.rtmps_port)
             inodes = {inode for local, remote, inode in _connections(self.pid) if local in served and remote == port}
-            for slot, pid in self.workers().items():
+            for slot, pid in self.workers(protocol).items():
                 if inodes & _socket_inodes(pid):
                     return (slot,)
             return None
 
         return wait_until(find, seconds, f"a worker accepts the connection from port {port}")[0]
 
-    def slot_of_client_process(self, pid):
-        """Which slot serves the RTSP connection of this process or its children; None as long as there is none."""
+    def slot_of_client_process(self, pid, protocol="rtsp"):
+        """Which slot of the protocol serves the connection of this process or its children; None as long as there is none."""
         inodes = set().union(*(_socket_inodes(one) for one in [pid, *descendants(pid)]))
         for local, remote, inode in _connections():
-            if remote in (self.rtsp_port, self.rtsps_port) and inode in inodes:
+            if remote in (self.rtsp_port, self.rtsps_port, self.rtmp_port, self.rtmps_port) and inode in inodes:
                 try:
-                    return self.slot_of_client_port(local, 2)
+                    return self.slot_of_client_port(local, 2, protocol)
                 except AssertionError:
                     return None
         return None

@@ -34,6 +34,10 @@ G711 = ["-f", "lavfi", "-i", f"anoisesrc=sample_rate=8000:seed=7:amplitude=0.3:d
 # name → arguments of FFmpeg, codecs of the tracks
 FIXTURES = {
     "h264_b_aac": ([*PICTURE, *TONE, *X264, "-bf", "2", *AAC], ("h264", "aac")),
+    # Three B-frames in a row, the middle one of which the others refer to.
+    "h264_pyramid_aac": (
+        [*PICTURE, *TONE, *X264, "-bf", "3", "-b_strategy", "0", "-x264-params", "b-pyramid=normal", *AAC], ("h264", "aac"),
+    ),
     "h264_aac": ([*PICTURE, *TONE, *X264, "-bf", "0", *AAC], ("h264", "aac")),
     "h265_aac": ([*PICTURE, *TONE, *X265, *AAC], ("hevc", "aac")),
     "h264_opus": ([*PICTURE, *TONE, *X264, "-bf", "0", *OPUS], ("h264", "opus")),
