@@ -207,10 +207,10 @@ void Muxer::append(const Track &track, TagKind kind, int64_t time_ms, bool key_f
 }
 
 void Muxer::append_preface(uint32_t stream, ByteVector &out) const {
-  Metadata metadata{.video = "", .audio = ""};
+  Metadata metadata; // clients wait for whatever it names, even as absent
   for (const Track &track : tracks_) {
     std::optional<std::string> &first = track.video ? metadata.video : metadata.audio;
-    if (first->empty()) first = name_of(track.track.codec);
+    if (!first) first = name_of(track.track.codec);
   }
   ByteVector data = write_metadata(metadata);
   append_message(out, kStatusChunkStream,
