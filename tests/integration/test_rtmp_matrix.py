@@ -9,7 +9,7 @@ from rtsp import wait_until_published
 
 SECONDS = 12  # of the fixture that are published
 UNKNOWN_MS = 1e12  # what FFmpeg calls the time of a first frame without one
-AT_LEAST_S = 5  # to be equal
+AT_LEAST_S = 3  # to be equal
 DISPLACED_MS = 2  # what rounding may do: to milliseconds here, to a sample or a 90000th there
 DISPLACED_BY_REPORTS_MS = 25  # FFmpeg follows sender reports, which follow the times at which packets came in
 FIXTURES = ("h264_aac", "h264_b_aac", "h264_pyramid_aac")
