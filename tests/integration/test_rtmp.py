@@ -41,7 +41,7 @@ class Feed(threading.Thread):
         self.client.close()
 
 
-class Rtmp(RtmpTestCase):
+class RtmpClients(RtmpTestCase):
     def feed(self, server, *arguments, **more):
         feed = Feed(server, *arguments, **more)
         self.addCleanup(feed.stop)
@@ -65,6 +65,8 @@ class Rtmp(RtmpTestCase):
             first = mine[0]
             self.assertEqual(mine, [(first[0] + 20 * i, first[1] + i) for i in range(len(mine))])
 
+
+class Rtmp(RtmpClients):
     def check_refused(self, client, role, name, status, app="", pause=False):
         client.begin(role, name, app).wait_for_status(status)
         seconds = client.wait_until_closed(10)
