@@ -82,9 +82,9 @@ class RtmpTestCase(TestCase):
             return self.start(["ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "warning", *options, *transport, "-i", url,
                                "-copyts", *framemd5(codecs, output), "-y"], stdout=log, stderr=log)
 
-    def check(self, fixture, text, codecs, decoding_times, displaced_ms=DISPLACED_MS, at_least_s=AT_LEAST_S):
-        """Complaints about what was read of a fixture."""
-        source, read, complaints, offsets = published(fixture), parse(text, codecs), [], {}
+    def check(self, fixture, text, codecs, decoding_times, displaced_ms=DISPLACED_MS, at_least_s=AT_LEAST_S, source=None):
+        """Complaints about what was read of a fixture, or of `source`, as parse() has it."""
+        source, read, complaints, offsets = source or published(fixture), parse(text, codecs), [], {}
         for codec in codecs:
             start, count = run_of(source[codec], read[codec])
             if count < at_least_s * FRAMES_A_SECOND[codec] or count < len(read[codec]) - 1:
