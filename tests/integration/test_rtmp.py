@@ -1,14 +1,18 @@
 """RTMP as a client sees it: URLs, who may publish and read, tracks of all kinds, TLS, hooks, slow readers, and what is
 left when a worker or a publisher goes."""
 
+import base64
+import hashlib
+import json
 import threading
 import time
 
 import media
 import rtsp as rtsp_client
 from harness import PATIENCE_S, kill_quietly, wait_until
-from rtmp import AUDIO, VIDEO, Client, Closed, picture, sound
+from rtmp import AUDIO, VIDEO, VIDEO_CONFIGURATION, Client, Closed, picture, sound
 from rtsp import wait_until_published
+from test_authentication import ExternalServer
 from test_rtmp_matrix import RtmpTestCase
 from tls import make_certificate
 
@@ -77,11 +81,25 @@ class Rtmp(RtmpClients):
 
     def test_the_path_is_app_and_name(self):
         sluice = self.rtmp_server()
-        for app, name, path in (("live", "cam?x=y", "live/cam"), ("", "obs?user=u", "obs"), ("a/b", "c", "a/b/c")):
+        for app, name, path in (("live", "cam?x=y", "live/cam"), ("", "one?x=y", "one"), ("a/b", "c", "a/b/c")):
             with self.subTest(path=path):
                 self.feed(sluice, name, app)
                 wait_until_published(sluice, path)
                 self.check_frames(self.client(sluice).play(path.rpartition("/")[2], app), [VIDEO])
+
+    def test_obs_gives_no_app(self):
+        sluice = self.rtmp_server()
+        publisher = self.client(sluice)
+        publisher.connect("", f"rtmp://127.0.0.1:{sluice.rtmp_port}").create_stream()
+        publisher.command("releaseStream", None, "obs?user=u&pass=p")
+        publisher.command("FCPublish", None, "obs?user=u&pass=p")
+        publisher.command("publish", None, "obs?user=u&pass=p", "live", stream=publisher.stream)
+        publisher.wait_for_status("NetStream.Publish.Start")
+        publisher.send_media(VIDEO, VIDEO_CONFIGURATION, 0)
+        for number in range(60):
+            publisher.send_media(VIDEO, picture(number, number % 10 == 0), number * 20)
+        wait_until_published(sluice, "obs")
+        self.assertNotIn("pass=p", sluice.log())
 
     def test_pictures_alone(self):
         sluice = self.rtmp_server()
@@ -132,6 +150,33 @@ class Rtmp(RtmpClients):
         self.client(sluice).play("cam?user=ru&pass=rp")
         for word in ("wrong-one", "wrong-two"):
             self.assertNotIn(word, sluice.log())
+
+    def test_hashed_users(self):
+        hashed = {word: "sha256:" + base64.b64encode(hashlib.sha256(word.encode()).digest()).decode() for word in ("pu", "pp")}
+        sluice = self.rtmp_server({"paths": {"all": {"publishUser": hashed["pu"], "publishPass": hashed["pp"]}}})
+        self.check_refused(self.client(sluice), "publish", "cam?user=pu&pass=" + hashed["pp"], "NetStream.Publish.Denied")
+        self.client(sluice).publish("cam?user=pu&pass=pp")
+
+    def test_an_external_server_is_asked(self):
+        external = ExternalServer(lambda question: 200 if question["password"] == "p-ss" else 401)
+        self.addCleanup(external.server_close)
+        self.addCleanup(external.shutdown)
+        sluice = self.rtmp_server({"externalAuthenticationURL": external.url})
+        self.check_refused(self.client(sluice), "publish", "cam?user=me", "NetStream.Publish.Denied", "live")
+        self.client(sluice).publish("cam?user=me&pass=p-ss&x=y", "live", metadata=True).send_media(VIDEO, picture(0, True), 0)
+        sluice.wait_for_log("is publishing to path 'live/cam'")
+        self.client(sluice).play("cam?user=you&pass=p-ss", "live")
+        self.check_refused(self.client(sluice), "play", "cam?user=you&pass=wrong", "NetStream.Play.Failed", "live")
+        questions = [json.loads(body) for _, body in external.questions]
+        asked = [(q["action"], q["user"], q["password"], q["path"], q["protocol"]) for q in questions]
+        self.assertIn(("publish", "me", "p-ss", "live/cam", "rtmp"), asked)
+        self.assertIn(("read", "you", "p-ss", "live/cam", "rtmp"), asked)
+        self.assertIn(("read", "you", "wrong", "live/cam", "rtmp"), asked)
+
+    def test_addresses_are_refused(self):
+        sluice = self.rtmp_server({"paths": {"all": {"publishIPs": ["10.9.8.7"]}}})
+        self.check_refused(self.client(sluice), "publish", "cam", "NetStream.Publish.Denied")
+        sluice.wait_for_log(r"closed \(IP '127.0.0.1' not allowed\)")
 
     def test_unknown_streams_are_not_found(self):
         sluice = self.rtmp_server({"paths": {"cam": {}}})

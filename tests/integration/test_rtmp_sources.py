@@ -2,15 +2,60 @@
 sends elsewhere."""
 
 import hashlib
+import socket
 import ssl
+import threading
 
 from harness import wait_until
-from rtmp import VIDEO
+from rtmp import VIDEO, amf
 from rtsp import wait_until_published
 from test_rtmp import RtmpClients
 from tls import make_certificate
 
 CODECS = ("h264", "aac")
+
+
+class Elsewhere(threading.Thread):
+    """A server that answers any `connect` with where the stream is said to be: `location`, or at this one itself."""
+
+    def __init__(self, location=None):
+        super().__init__(daemon=True)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"rtmp://127.0.0.1:{self.listener.getsockname()[1]}/live/cam"
+        self.location, self.asked = location or self.url, 0
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                connection = self.listener.accept()[0]
+            except OSError:
+                return
+            with connection:
+                connection.settimeout(5)
+                try:
+                    self.answer(connection)
+                except OSError:
+                    pass
+
+    def answer(self, connection):
+        received = b""
+        while len(received) < 1537:
+            received += connection.recv(65536)
+        connection.sendall(b"\x03" + bytes(1536) + received[1:1537])
+        while len(received) < 2 * 1536 + 100:  # `connect`, more or less
+            received += connection.recv(65536)
+        self.asked += 1
+        code = {"level": "error", "code": "NetConnection.Connect.Rejected", "ex": {"code": 302, "redirect": self.location}}
+        payload = amf("_error", 1, None, code)
+        chunks = [payload[at : at + 128] for at in range(0, len(payload), 128)]
+        head = b"\x03\0\0\0" + len(payload).to_bytes(3, "big") + b"\x14\0\0\0\0"
+        connection.sendall(head + b"\xc3".join(chunks))
+        connection.recv(65536)
+
+    def stop(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
 
 
 class Sources(RtmpClients):
@@ -38,6 +83,23 @@ class Sources(RtmpClients):
         second = self.puller(first.rtmp_url("cam?user=me&pass=secret-word"))
         self.check_frames(self.player(second), [VIDEO])
         self.assertNotIn("secret-word", second.log())
+
+    def elsewhere(self, location=None):
+        server = Elsewhere(location)
+        self.addCleanup(server.stop)
+        return server
+
+    def test_a_server_may_send_it_elsewhere(self):
+        first = self.rtmp_server()
+        self.feed(first)
+        second = self.puller(self.elsewhere(self.elsewhere(first.rtmp_url("cam")).url).url)
+        self.check_frames(self.player(second), [VIDEO])
+
+    def test_being_sent_in_circles_ends(self):
+        circle = self.elsewhere()
+        second = self.puller(circle.url)
+        second.wait_for_log(r"\[path cam\] \[rtmp source\] ERR: ")
+        self.assertLess(circle.asked, 30)
 
     def test_over_tls_by_fingerprint(self):
         certificate, key = make_certificate()
