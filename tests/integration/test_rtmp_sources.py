@@ -16,13 +16,13 @@ CODECS = ("h264", "aac")
 
 
 class Elsewhere(threading.Thread):
-    """A server that answers any `connect` with where the stream is said to be: `location`, or at this one itself."""
+    """A server that answers any `connect` with where the app is said to be: `location`, or at this one itself."""
 
     def __init__(self, location=None):
         super().__init__(daemon=True)
         self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"rtmp://127.0.0.1:{self.listener.getsockname()[1]}/live/cam"
-        self.location, self.asked = location or self.url, 0
+        self.app_url = f"rtmp://127.0.0.1:{self.listener.getsockname()[1]}/live"
+        self.url, self.location, self.asked = self.app_url + "/cam", location or self.app_url, 0
         self.start()
 
     def run(self):
@@ -91,8 +91,8 @@ class Sources(RtmpClients):
 
     def test_a_server_may_send_it_elsewhere(self):
         first = self.rtmp_server()
-        self.feed(first)
-        second = self.puller(self.elsewhere(self.elsewhere(first.rtmp_url("cam")).url).url)
+        self.feed(first, "cam", "live")
+        second = self.puller(self.elsewhere(self.elsewhere(first.rtmp_url("live")).app_url).url)
         self.check_frames(self.player(second), [VIDEO])
 
     def test_being_sent_in_circles_ends(self):
