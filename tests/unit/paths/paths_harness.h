@@ -69,6 +69,7 @@ inline std::string text_of(const Effect &effect) {
   if (const auto *described = std::get_if<control::Described>(&send.message))
     return to + "described " + number(described->description.tracks.size());
   if (std::holds_alternative<control::Recorded>(send.message)) return to + "recorded";
+  if (std::holds_alternative<control::Admitted>(send.message)) return to + "admitted";
   if (const auto *redirected = std::get_if<control::Redirected>(&send.message))
     return to + "redirected " + redirected->location;
   if (const auto *settings = std::get_if<control::StreamSettings>(&send.message))
@@ -101,6 +102,9 @@ struct PathsTest : testing::Test {
         id & 63,
         control::Publish{
             .request = 1, .session = id, .log_id = log_id(id), .path = path, .description = description(tracks)});
+  }
+  auto admit(SessionId id, const std::string &path = "a") {
+    return from(id & 63, control::Admit{.request = 1, .session = id, .log_id = log_id(id), .path = path});
   }
   auto record(SessionId id) { return from(id & 63, control::Record{1, id}); }
   auto pause(SessionId id) { return from(id & 63, control::PublisherPaused{id}); }

@@ -63,6 +63,21 @@ TEST_F(PathsTest, KeepsThePublisherWhereOverrideIsDisabled) {
   EXPECT_THAT(record(kPublisher), ElementsAre("0: recorded"));
 }
 
+// Nothing is displaced before the publisher has said what it publishes, and by then things may be otherwise.
+TEST_F(PathsTest, AdmitsWhoCouldPublishNow) {
+  publish(kPublisher), record(kPublisher);
+  EXPECT_THAT(admit(kRival), ElementsAre("1: admitted"));
+  EXPECT_THAT(describe(), ElementsAre("0: described 1"));
+  EXPECT_THAT(admit(kRival, "unknown"), ElementsAre("1: refused 0 path 'unknown' is not configured"));
+  EXPECT_THAT(admit(kRival, "fixed"), ElementsAre("1: admitted"));
+  publish(session(20, 0), "fixed");
+  EXPECT_THAT(admit(kRival, "fixed"), ElementsAre("1: refused 0 someone is already publishing to path 'fixed'"));
+  EXPECT_THAT(publish(kRival, "fixed"), ElementsAre("1: refused 0 someone is already publishing to path 'fixed'"));
+  rules.entries["elsewhere"] = {.source = SourceKind::Redirect};
+  EXPECT_THAT(admit(kRival, "elsewhere"),
+              ElementsAre("1: refused 0 can't publish to path 'elsewhere' since 'source' is not 'publisher'"));
+}
+
 TEST_F(PathsTest, PauseKicksReadersAndRecordMakesReadyAgain) {
   publish(kPublisher), record(kPublisher), read(kOther);
   EXPECT_THAT(pause(kPublisher), ElementsAre("1: kick 4 terminated", "unsubscribe 1"));
