@@ -1,7 +1,9 @@
 #include "tests/bench/fanout/fanout.h"
 
 #include "tests/bench/fanout/plain_loop.h"
+#include "tests/bench/fanout/rtmp_recording.h"
 
+#include <fmt/format.h>
 #include <sys/resource.h>
 
 #include <utility>
@@ -10,6 +12,7 @@ namespace sluice::fanout {
 namespace {
 
 constexpr Nanoseconds kWarmUp = 2 * kSecond;
+constexpr Nanoseconds kRtmpWarmUp = 2 * kWarmUp; // readers wait for a key frame, which there is each 2 s
 constexpr Nanoseconds kLoopLead = 1 * kSecond;
 constexpr Nanoseconds kLoopStart = 200 * kMillisecond; // for the fork
 
@@ -69,6 +72,7 @@ Result<std::vector<Fd>> add_groups(Sink &sink, const Reader &reader) {
 Result<LoopSockets> loop_sockets(const Paths &paths, Transport transport, size_t readers, const Replay &replay) {
   switch (transport) {
   case Transport::kTcp:
+  case Transport::kRtmp:
     return tcp_sockets(readers);
   case Transport::kTls:
     return tls_sockets(readers, paths.work + "/server");
@@ -84,6 +88,21 @@ size_t copies(Transport transport, size_t readers) {
   return transport == Transport::kMulticast ? 1 : readers;
 }
 
+// One who reads, over RTSP or RTMP: set up and not playing yet.
+struct Viewer {
+  std::optional<Reader> rtsp;
+  std::optional<RtmpClient> rtmp;
+};
+
+Result<Viewer> set_up_viewer(const Server &server, const std::string &path, Transport transport) {
+  Viewer viewer;
+  if (transport == Transport::kRtmp)
+    viewer.rtmp = TRY(RtmpClient::open(server.rtmp_port));
+  else
+    viewer.rtsp = TRY(set_up_reader(server.port_of(transport), path, transport));
+  return viewer;
+}
+
 Result<void> add_to(Sink &sink, const Reader &reader) {
   if (reader.client.tls() != nullptr) return sink.add_tls(reader.client.socket(), reader.client.tls());
   if (!reader.groups.empty()) return sink.add_uncounted(reader.client.fd(), true);
@@ -94,6 +113,15 @@ Result<void> add_to(Sink &sink, const Reader &reader) {
     TRY(sink.add_uncounted(pair.rtcp.get(), false));
   }
   return {};
+}
+
+Result<void> begin(Sink &sink, Viewer &viewer, const std::string &path) {
+  if (viewer.rtmp) {
+    TRY(viewer.rtmp->play(path));
+    return sink.add_rtmp(viewer.rtmp->fd(), std::move(viewer.rtmp->parser()));
+  }
+  TRY(play(*viewer.rtsp));
+  return add_to(sink, *viewer.rtsp);
 }
 
 } // namespace
@@ -111,6 +139,14 @@ Result<SingleReader> measure_single_reader(const Paths &paths, Nanoseconds lengt
   return measured;
 }
 
+Result<Replay> record_over_rtmp(const Paths &paths, Nanoseconds length) {
+  Server server = TRY(start_server(paths, {.rtmp = true}));
+  Publisher publisher = TRY(publish_with_ffmpeg(paths, server));
+  RtmpClient client = TRY(RtmpClient::open(server.rtmp_port));
+  Nanoseconds begin = monotonic_now() + kRtmpWarmUp;
+  return record_rtmp(client, publisher.path, begin, begin + length);
+}
+
 // The memory of the server once it does not grow any more: the stream's ring has been written all over.
 Result<uint64_t> settled_size(Sink &sink, const Server &server) {
   constexpr uint64_t kSteady = 32 * 1024;
@@ -125,35 +161,40 @@ Result<uint64_t> settled_size(Sink &sink, const Server &server) {
   return size;
 }
 
-Result<ServerFanout> measure_server(const Paths &paths, Transport transport, size_t readers, const Replay &expected) {
-  Server server = TRY(start_server(paths, {.tls = transport == Transport::kTls}));
+Result<ServerFanout> measure_server(const Paths &paths, Transport transport, size_t readers, const Replay &expected,
+                                    const std::string &write_merge) {
+  Server server =
+      TRY(start_server(paths, {.tls = transport == Transport::kTls,
+                               .rtmp = transport == Transport::kRtmp,
+                               .configured_paths = fmt::format("  all:\n    writeMerge: {}\n", write_merge)}));
   Publisher publisher = TRY(publish_with_ffmpeg(paths, server));
   Sink sink = TRY(Sink::create());
-  std::vector<Reader> connected;
-  auto begin = [&](size_t first) -> Result<void> {
+  std::vector<Viewer> connected;
+  auto begin_from = [&](size_t first) -> Result<void> {
     for (size_t i = first; i < connected.size(); i++) {
-      TRY(play(connected[i]));
-      TRY(add_to(sink, connected[i]));
+      TRY(begin(sink, connected[i], publisher.path));
       if (transport == Transport::kTls) sink.run_until(0); // the others have media by now
     }
     return {};
   };
-  connected.push_back(TRY(set_up_reader(server.port_of(transport), publisher.path, transport)));
-  std::vector<Fd> receivers = TRY(add_groups(sink, connected.front()));
-  TRY(begin(0));
+  connected.push_back(TRY(set_up_viewer(server, publisher.path, transport)));
+  std::vector<Fd> receivers;
+  if (connected[0].rtsp) receivers = TRY(add_groups(sink, *connected[0].rtsp));
+  TRY(begin_from(0));
   auto pss_of_one = settled_size(sink, server);
   // All are set up before any plays: the server is not busy yet and answers at once.
   while (connected.size() < readers) {
-    connected.push_back(TRY(set_up_reader(server.port_of(transport), publisher.path, transport)));
+    connected.push_back(TRY(set_up_viewer(server, publisher.path, transport)));
     sink.run_until(0);
   }
-  TRY(begin(1));
+  TRY(begin_from(1));
   ServerFanout measured;
-  measured.window =
-      measure(sink, server.process.pid(), publisher.process.pid(), monotonic_now() + kWarmUp, expected.length);
+  measured.window = measure(sink, server.process.pid(), publisher.process.pid(),
+                            monotonic_now() + (transport == Transport::kRtmp ? kRtmpWarmUp : kWarmUp), expected.length);
   measured.window.expected_bytes =
       static_cast<double>(expected.bytes) * static_cast<double>(copies(transport, readers));
-  if (const SSL *tls = connected[0].client.tls()) measured.window.cipher = cipher_of(*tls);
+  if (connected[0].rtsp && connected[0].rtsp->client.tls() != nullptr)
+    measured.window.cipher = cipher_of(*connected[0].rtsp->client.tls());
   measured.pss_per_reader = growth_per_reader(pss_of_one, proportional_set_size(server.process.pid()), readers - 1);
   if (!server.process.running()) return Error{"the server ended, see " + paths.work + "/server.log"};
   return measured;
@@ -166,6 +207,8 @@ Result<Window> measure_plain_loop(const Paths &paths, Transport transport, size_
     const Fd &receiver = sockets.receivers[i];
     if (transport == Transport::kTls)
       TRY(sink.add_tls(receiver, sockets.tls[i].client.get()));
+    else if (transport == Transport::kRtmp)
+      TRY(sink.add_rtmp(receiver.get(), parser_of_replay()));
     else
       TRY(transport == Transport::kTcp ? sink.add_tcp(receiver.get(), false) : sink.add_udp(receiver.get()));
   }

@@ -36,8 +36,11 @@ struct ServerFanout {
 
 // One TCP reader that records the stream of FFmpeg.
 Result<SingleReader> measure_single_reader(const Paths &paths, Nanoseconds length);
+// What one RTMP reader gets of the stream that FFmpeg publishes over RTMP.
+Result<Replay> record_over_rtmp(const Paths &paths, Nanoseconds length);
 // `readers` is 2 at the least. By multicast all of them get the same packets, which are received once.
-Result<ServerFanout> measure_server(const Paths &paths, Transport transport, size_t readers, const Replay &expected);
+Result<ServerFanout> measure_server(const Paths &paths, Transport transport, size_t readers, const Replay &expected,
+                                    const std::string &write_merge = "0s");
 Result<Window> measure_plain_loop(const Paths &paths, Transport transport, size_t readers, Replay &replay);
 
 } // namespace sluice::fanout

@@ -17,15 +17,19 @@ struct Options {
   Paths paths;
   unsigned seconds = 10;
   std::vector<size_t> readers{200, 1000};
-  size_t sources = 500;
-  std::vector<std::string> parts{"fanout", "latency", "idle", "pull", "multicast"};
-  std::vector<std::string> transports{"tcp", "udp", "tls"};
+  size_t sources = 500, publishers = 1000;
+  std::vector<std::string> parts{"fanout", "latency", "idle", "pull", "publish", "multicast"};
+  std::vector<std::string> transports{"tcp", "udp", "tls", "rtmp"};
 
   bool has(const std::string &part) const { return std::find(parts.begin(), parts.end(), part) != parts.end(); }
   bool wants(Transport transport) const {
-    const char *name = transport == Transport::kTcp ? "tcp" : transport == Transport::kUdp ? "udp" : "tls";
+    const char *name = transport == Transport::kTcp    ? "tcp"
+                       : transport == Transport::kUdp  ? "udp"
+                       : transport == Transport::kRtmp ? "rtmp"
+                                                       : "tls";
     return std::find(transports.begin(), transports.end(), name) != transports.end();
   }
+  bool wants_rtsp() const { return transports != std::vector<std::string>{"rtmp"}; }
   Nanoseconds length() const { return seconds * kSecond; }
 };
 
@@ -40,26 +44,33 @@ bool run_fanout_of(const Options &options, Transport transport, Replay &replay, 
   bool complete = true;
   for (size_t readers : options.readers) {
     auto server = measure_server(options.paths, transport, readers, replay);
+    std::optional<Result<ServerFanout>> merged;
+    if (transport == Transport::kRtmp) merged = measure_server(options.paths, transport, readers, replay, "350ms");
     auto loop = measure_plain_loop(options.paths, transport, readers, replay);
     std::string what = fmt::format("{} readers, {}", readers, name_of(transport));
     if (!server) print_failure("server, " + what, server.error());
     if (!loop) print_failure("plain loop, " + what, loop.error());
-    complete = complete && server && loop;
+    if (merged && !*merged) print_failure("server with writeMerge, " + what, merged->error());
+    complete = complete && server && loop && (!merged || *merged);
     if (!server) continue;
-    print_fanout(transport, readers, *server, loop.value_or(Window{}));
+    print_fanout(transport, readers, *server, loop.value_or(Window{}),
+                 merged && *merged ? &(*merged)->window : nullptr);
     memory.push_back({transport, readers, *server});
   }
   return complete;
 }
 
-bool run_fanout(const Options &options, const Recording &recording) {
+bool run_fanout(const Options &options, const Result<SingleReader> &single) {
   print_heading("Fan-out of one 4 Mbit/s stream (H264 30 fps, AAC 48 kHz, from FFmpeg)");
   print_fanout_columns();
   bool complete = true;
   std::vector<MemoryLine> memory;
-  for (Transport transport : {Transport::kTcp, Transport::kUdp, Transport::kTls}) {
+  for (Transport transport : {Transport::kTcp, Transport::kUdp, Transport::kTls, Transport::kRtmp}) {
     if (!options.wants(transport)) continue;
-    auto replay = transport == Transport::kUdp ? udp_replay(recording) : tcp_replay(recording);
+    if (transport != Transport::kRtmp && !single) continue; // told already
+    auto replay = transport == Transport::kRtmp  ? record_over_rtmp(options.paths, options.length())
+                  : transport == Transport::kUdp ? udp_replay(single->recording)
+                                                 : tcp_replay(single->recording);
     if (replay)
       complete = run_fanout_of(options, transport, *replay, memory) && complete;
     else
@@ -127,19 +138,31 @@ bool run_pull(const Options &options) {
   return complete;
 }
 
+bool run_publish(const Options &options) {
+  print_heading("RTMP publishers (H264 25 fps and AAC, 500 kbit/s each, chunks of 4096 bytes)");
+  auto publishing = measure_publishing(options.paths, options.publishers, options.length());
+  if (publishing)
+    print_publishing(options.publishers, *publishing);
+  else
+    print_failure("publishers", publishing.error());
+  return publishing.has_value();
+}
+
 int run(const Options &options) {
   bool complete = true;
-  bool needs_recording = options.has("fanout") || options.has("idle") || options.has("multicast");
+  bool needs_recording =
+      (options.has("fanout") && options.wants_rtsp()) || options.has("idle") || options.has("multicast");
   auto single = needs_recording ? measure_single_reader(options.paths, options.length())
                                 : Result<SingleReader>(Error{"not needed"});
   if (needs_recording && !single) {
     print_failure("recording of the stream", single.error());
     complete = false;
   }
-  if (options.has("fanout") && single) complete = run_fanout(options, single->recording) && complete;
+  if (options.has("fanout")) complete = run_fanout(options, single) && complete;
   if (options.has("latency")) complete = run_latency(options) && complete;
   if (options.has("idle")) complete = run_idle(options, single) && complete;
   if (options.has("pull")) complete = run_pull(options) && complete;
+  if (options.has("publish")) complete = run_publish(options) && complete;
   if (options.has("multicast") && single) complete = run_multicast(options, single->recording) && complete;
   return complete ? 0 : 1;
 }
@@ -161,19 +184,20 @@ int main(int argc, char **argv) try {
   app.add_option("--readers", options.readers, "numbers of readers")->delimiter(',')->check(CLI::Range(2, 2500));
   app.add_option("--sources", options.sources, "number of pulled streams, a multiple of the cameras")
       ->check(CLI::Range(kCameras, size_t{2500}));
-  app.add_option("--only", options.parts, "what to measure: fanout, latency, idle, pull, multicast")
+  app.add_option("--publishers", options.publishers, "number of RTMP publishers")->check(CLI::Range(1, 2500));
+  app.add_option("--only", options.parts, "what to measure: fanout, latency, idle, pull, publish, multicast")
       ->delimiter(',')
-      ->check(CLI::IsMember({"fanout", "latency", "idle", "pull", "multicast"}));
+      ->check(CLI::IsMember({"fanout", "latency", "idle", "pull", "publish", "multicast"}));
   app.add_option("--transports", options.transports,
-                 "fan-out over which: tcp, udp, tls; pulling over which of tcp, udp")
+                 "fan-out over which: tcp, udp, tls, rtmp; pulling over which of tcp, udp")
       ->delimiter(',')
-      ->check(CLI::IsMember({"tcp", "udp", "tls"}));
+      ->check(CLI::IsMember({"tcp", "udp", "tls", "rtmp"}));
   CLI11_PARSE(app, argc, argv);
 
   raise_descriptor_limit();
   pin_to_core(kClientCore);
   constexpr unsigned kOverheadSeconds = 30; // of one measurement: start, warm-up, connecting, stop
-  unsigned measurements = static_cast<unsigned>(6 * options.readers.size() + 12);
+  unsigned measurements = static_cast<unsigned>(9 * options.readers.size() + 14);
   bound_lifetime(measurements * (options.seconds + kOverheadSeconds));
   return run(options);
 } catch (const std::exception &error) {

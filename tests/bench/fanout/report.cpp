@@ -8,6 +8,7 @@ namespace sluice::fanout {
 namespace {
 
 constexpr const char *kRatioTarget = "<= 1.25", *kTlsRatioTarget = "<= 1.15";
+constexpr const char *kMergedTarget = "<= 0.64"; // 0.35 s/GB where the loop takes 0.55
 constexpr const char *kMemoryTarget = "<= 8 KiB";
 constexpr double kDisturbance = 0.05; // of a core
 
@@ -57,6 +58,8 @@ const char *name_of(Transport transport) {
     return "RTSPS";
   case Transport::kMulticast:
     return "multicast";
+  case Transport::kRtmp:
+    return "RTMP";
   }
   return "";
 }
@@ -70,16 +73,19 @@ void print_fanout_columns() {
                          "GB", "received", "gaps", "core/GB", "sink", "ffmpeg"));
 }
 
-void print_fanout(Transport transport, size_t readers, const ServerFanout &server, const Window &loop) {
-  std::string ratio = "-";
-  if (server.window.received.bytes != 0 && loop.received.bytes != 0)
-    ratio = fmt::format("{:.2f}", server.window.cpu_per_gigabyte() / loop.cpu_per_gigabyte());
+void print_fanout(Transport transport, size_t readers, const ServerFanout &server, const Window &loop,
+                  const Window *merged) {
+  auto ratio = [&loop](const Window &window) -> std::string {
+    if (window.received.bytes == 0 || loop.received.bytes == 0) return "-";
+    return fmt::format("{:.2f}", window.cpu_per_gigabyte() / loop.cpu_per_gigabyte());
+  };
   std::string name = fmt::format("{}, {} readers", name_of(transport), readers);
   // The one copy that is sent by multicast has to carry all that it costs to receive the stream.
   const char *target = transport == Transport::kMulticast ? ""
                        : transport == Transport::kTls     ? kTlsRatioTarget
                                                           : kRatioTarget;
-  print_window(fmt::format("{:<24}sluice", name), server.window, true, ratio, target);
+  print_window(fmt::format("{:<24}sluice", name), server.window, true, ratio(server.window), target);
+  if (merged != nullptr) print_window("  writeMerge: 350ms", *merged, true, ratio(*merged), kMergedTarget);
   print_window(fmt::format("{:<24}loop", ""), loop, false, "", "");
   if (server.window.cipher != loop.cipher)
     print_line(fmt::format("  note: not the same cipher: {} against {}", server.window.cipher, loop.cipher));
@@ -88,7 +94,7 @@ void print_fanout(Transport transport, size_t readers, const ServerFanout &serve
 void print_memory(Transport transport, size_t readers, const ServerFanout &server) {
   std::string name = fmt::format("{}, {} readers", name_of(transport), readers);
   if (!server.pss_per_reader) return print_failure(name, server.pss_per_reader.error());
-  const char *target = transport == Transport::kTls ? "" : kMemoryTarget;
+  const char *target = transport == Transport::kTls || transport == Transport::kRtmp ? "" : kMemoryTarget;
   print_line(fmt::format("{:<31}{:>9.2f} KiB{:>13}", name, *server.pss_per_reader / 1024, target));
 }
 
@@ -124,6 +130,24 @@ void print_pulling(Transport transport, size_t sources, const Pulling &pulling) 
                            "figures are those of the others",
                            server.sources_cut_off, sources, pulling.cameras_cut_off, kCameras,
                            pulling.loop_streams_cut_off, sources));
+}
+
+void print_publishing(size_t publishers, const Publishing &publishing) {
+  auto each = [&](double whole) { return whole / static_cast<double>(publishers); };
+  double share = publishing.cpu / publishing.seconds;
+  print_line(
+      fmt::format("{} publishers: {:.2f} us a message, {:.1f}% of a core, {:.4f}% a publisher; {:.0f} messages of "
+                  "{:.1f} kbit/s each",
+                  publishers, 1e6 * publishing.cpu / publishing.messages, 100 * share, 100 * each(share),
+                  publishing.messages, each(8e-3 * publishing.bytes / publishing.seconds)));
+  print_line(fmt::format("  PSS a publisher: ring {:.1f} KiB, other {:.1f} KiB; the publishers' core was busy {}",
+                         each(publishing.ring_bytes) / 1024, each(publishing.other_bytes) / 1024,
+                         percent(publishing.client_core_busy, publishing.seconds)));
+  double others = (publishing.core_busy - publishing.cpu) / publishing.seconds;
+  if (others > kDisturbance)
+    print_line(
+        fmt::format("  note: others used {:.0f}% of that core meanwhile; the figure is disturbed", 100 * others));
+  if (publishing.cut_off > 0) print_line(fmt::format("  note: {} publishers were cut off", publishing.cut_off));
 }
 
 void print_latency(size_t readers, const PacedStream &stream) {

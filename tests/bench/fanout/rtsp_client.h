@@ -19,7 +19,7 @@ struct Reply {
 
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
-enum class Transport { kTcp, kUdp, kTls, kMulticast };
+enum class Transport { kTcp, kUdp, kTls, kMulticast, kRtmp };
 
 class RtspClient {
 public:

@@ -15,15 +15,19 @@ struct Paths {
 struct Server {
   Child process;
   uint16_t port;
-  uint16_t tls_port; // 0: none
+  uint16_t tls_port;  // 0: none
+  uint16_t rtmp_port; // 0: none
 
-  uint16_t port_of(Transport transport) const { return transport == Transport::kTls ? tls_port : port; }
+  uint16_t port_of(Transport transport) const {
+    return transport == Transport::kTls ? tls_port : transport == Transport::kRtmp ? rtmp_port : port;
+  }
 };
 
 struct ServerOptions {
   std::string name = "server"; // of its configuration and log in the work directory
   int core = kServerCore;
-  bool tls = false; // a listener of RTSPS, too
+  bool tls = false;  // a listener of RTSPS, too
+  bool rtmp = false; // one of RTMP, and a worker for it
   std::string configured_paths = "  all:\n";
 };
 
@@ -36,7 +40,8 @@ struct Publisher {
   std::string path;
 };
 
-// Publishes the media in real time over RTSP/TCP. Waits until it can be described, at most 10 s.
+// Publishes the media in real time, over RTMP if the server has it, else over RTSP/TCP. Waits until it can be
+// described, at most 10 s.
 Result<Publisher> publish_with_ffmpeg(const Paths &paths, const Server &server);
 
 } // namespace sluice::fanout

@@ -35,6 +35,12 @@ Result<void> Sink::add_tls(const Fd &socket, SSL *tls) {
   return add({socket.get(), parsed ? Kind::kParsedTls : Kind::kDiscarded, false, tls});
 }
 
+Result<void> Sink::add_rtmp(int fd, RtmpParser parser) {
+  Receiver receiver{fd, streams_++ % checked_one_in_ == 0 ? Kind::kParsedRtmp : Kind::kDiscarded};
+  receiver.rtmp_parser = std::move(parser);
+  return add(std::move(receiver));
+}
+
 Result<void> Sink::add_udp(int rtp_fd) {
   return add({rtp_fd, Kind::kUdp});
 }
@@ -67,6 +73,7 @@ void Sink::receive(Receiver &receiver) {
   switch (receiver.kind) {
   case Kind::kDiscarded:
   case Kind::kParsed:
+  case Kind::kParsedRtmp:
   case Kind::kUncountedStream:
     return receive_stream(receiver);
   case Kind::kParsedTls:
@@ -78,7 +85,8 @@ void Sink::receive(Receiver &receiver) {
 }
 
 void Sink::receive_stream(Receiver &receiver) {
-  bool discards = receiver.kind != Kind::kParsed && !receiver.expects_reply;
+  bool parsed = receiver.kind == Kind::kParsed || receiver.kind == Kind::kParsedRtmp;
+  bool discards = !parsed && !receiver.expects_reply;
   // MSG_TRUNC on a TCP socket discards without a copy.
   ssize_t got = recv(receiver.fd, discards ? nullptr : scrap_.data(), discards ? 16 << 20 : scrap_.size(),
                      MSG_DONTWAIT | (discards ? MSG_TRUNC : 0));
@@ -88,6 +96,7 @@ void Sink::receive_stream(Receiver &receiver) {
   if (std::exchange(receiver.expects_reply, false) && !as_text(received).starts_with(kSuccess)) return drop(receiver);
   if (receiver.kind != Kind::kUncountedStream) bytes_ += static_cast<uint64_t>(got);
   if (receiver.kind == Kind::kParsed) parse(receiver, received);
+  if (receiver.kind == Kind::kParsedRtmp) parse_rtmp(receiver, received);
 }
 
 void Sink::receive_records(Receiver &receiver) {
@@ -106,6 +115,12 @@ void Sink::parse(Receiver &receiver, Bytes received) {
     size_t track = channel / size_t{2};
     if (channel % 2 == 0 && track < std::size(receiver.tracks)) receiver.tracks[track].on_packet(packet);
   });
+  if (!intact) drop(receiver);
+}
+
+void Sink::parse_rtmp(Receiver &receiver, Bytes received) {
+  bool intact = receiver.rtmp_parser.feed(
+      received, [&](const rtmp::Message &message, Bytes) { receiver.timestamps.on_message(message); });
   if (!intact) drop(receiver);
 }
 
@@ -140,12 +155,16 @@ SinkTotals Sink::totals() const {
   SinkTotals totals;
   totals.bytes = bytes_;
   totals.broken = broken_;
-  for (const auto &receiver : receivers_)
+  for (const auto &receiver : receivers_) {
+    totals.checked_packets += receiver->timestamps.messages;
+    totals.lost += receiver->timestamps.lost;
+    totals.disordered += receiver->timestamps.disordered;
     for (const SequenceCheck &track : receiver->tracks) {
       totals.checked_packets += track.packets;
       totals.lost += track.lost;
       totals.disordered += track.disordered;
     }
+  }
   return totals;
 }
 

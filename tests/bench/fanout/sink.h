@@ -1,10 +1,11 @@
 // Discards what many readers receive, in this process, and counts it. Of TCP readers some are read in full to check
-// their framing and sequence numbers, the others leave their bytes in the kernel; of UDP readers all RTP headers are
-// checked.
+// their framing and sequence numbers or timestamps, the others leave their bytes in the kernel; of UDP readers all RTP
+// headers are checked.
 #pragma once
 
 #include "common/base/time.h"
 #include "tests/bench/fanout/interleaved.h"
+#include "tests/bench/fanout/rtmp_client.h"
 #include "tests/bench/fanout/socket.h"
 
 #include <openssl/types.h>
@@ -31,6 +32,8 @@ public:
   Result<void> add_tcp(int fd, bool expects_reply);
   // The bytes of records count; `tls` must stay, too. Its socket becomes non-blocking if it is read in full.
   Result<void> add_tls(const Fd &socket, SSL *tls);
+  // The parser has had what came so far.
+  Result<void> add_rtmp(int fd, RtmpParser parser);
   Result<void> add_udp(int rtp_fd);
   // A connection or socket whose bytes do not count; a reply other than 200 breaks its reader.
   Result<void> add_uncounted(int fd, bool stream);
@@ -40,7 +43,7 @@ public:
   SinkTotals totals() const;
 
 private:
-  enum class Kind { kDiscarded, kParsed, kParsedTls, kUdp, kUncountedStream, kUncountedDatagrams };
+  enum class Kind { kDiscarded, kParsed, kParsedTls, kParsedRtmp, kUdp, kUncountedStream, kUncountedDatagrams };
   struct Receiver {
     int fd;
     Kind kind;
@@ -48,6 +51,8 @@ private:
     SSL *tls = nullptr;
     InterleavedParser parser{};
     SequenceCheck tracks[4]{}; // as many as a reader sets up at most
+    RtmpParser rtmp_parser{};
+    TimestampCheck timestamps{};
   };
 
   Sink(Fd epoll, size_t checked_one_in)
@@ -57,6 +62,7 @@ private:
   void receive_stream(Receiver &receiver);
   void receive_records(Receiver &receiver);
   void parse(Receiver &receiver, Bytes received);
+  void parse_rtmp(Receiver &receiver, Bytes received);
   void receive_datagrams(Receiver &receiver);
   void drop(Receiver &receiver);
 
