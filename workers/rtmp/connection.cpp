@@ -159,12 +159,8 @@ void Connection::process_input() {
   }
   if (!out.empty()) (void)send(out);
   processing_ = false;
-<<<<<<< HEAD
-  if (phase_ != Phase::Open) return forget_input();
-=======
   if (!write_error_.empty()) close(std::exchange(write_error_, {}));
-  if (phase_ != Phase::Open) return; // its input is gone
->>>>>>> ddcbae8 (RTMP: a publisher that goes in the middle of an input leaves a whole ring, not a worker that aborts; what it sent before it went is published; sound alone begins where the stream has video too)
+  if (phase_ != Phase::Open) return forget_input();
   keep(input.subspan(done));
   if (Session *mine = session())
     mine->on_input_end(record_.received_bytes.load(std::memory_order_relaxed) - record_.input_length, last_input_ns_);
