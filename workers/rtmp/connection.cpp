@@ -213,10 +213,12 @@ void Connection::perform(ServerEffects &effects) {
 }
 
 void Connection::perform(server::PublishRequested &effect) {
+  wipe(effect.app_url);
   begin_session(Session::Role::Publish, std::move(effect.path), effect.query);
 }
 
 void Connection::perform(server::PlayRequested &effect) {
+  wipe(effect.app_url);
   begin_session(Session::Role::Play, std::move(effect.path), effect.query);
 }
 

@@ -1,5 +1,7 @@
 #include "workers/rtmp/protocol/chunk_reader.h"
 
+#include "common/base/secret.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -168,7 +170,12 @@ Result<void> ChunkReader::make_room(Stream &stream, size_t bytes) {
   if (reserved_ + wanted > kMaxBufferedBytes) release();
   if (reserved_ + wanted > kMaxBufferedBytes) return Error{"too many bytes of incomplete messages"};
   reserved_ -= stream.buffer.capacity();
-  stream.buffer.reserve(wanted);
+  ByteVector larger;
+  larger.reserve(wanted);
+  larger.insert(larger.end(), stream.buffer.begin(), stream.buffer.end());
+  bool is_command = stream.type == MessageType::CommandAmf0 || stream.type == MessageType::CommandAmf3;
+  if (is_command) wipe(stream.buffer);
+  stream.buffer = std::move(larger);
   reserved_ += stream.buffer.capacity();
   return {};
 }
@@ -176,6 +183,10 @@ Result<void> ChunkReader::make_room(Stream &stream, size_t bytes) {
 void ChunkReader::drop(Stream &stream) {
   reserved_ -= stream.buffer.capacity();
   stream.buffer = ByteVector();
+}
+
+void ChunkReader::wipe_message() {
+  if (current_ < streams_.size() && streams_[current_].received == 0) wipe(streams_[current_].buffer);
 }
 
 void ChunkReader::release() {

@@ -33,6 +33,8 @@ public:
   Result<Taken> next(Bytes input);
   // Gives buffers of complete messages back.
   void release();
+  // The message that was just taken is wiped here: a command may hold credentials.
+  void wipe_message();
 
   uint32_t chunk_size() const { return chunk_size_; }
 

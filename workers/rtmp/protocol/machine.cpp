@@ -1,6 +1,7 @@
 #include "workers/rtmp/protocol/machine.h"
 
 #include "common/base/check.h"
+#include "common/base/secret.h"
 
 #include <algorithm>
 
@@ -32,6 +33,11 @@ bool ClientFacts::takes(std::string_view four_cc) const {
 
 ServerMachine::ServerMachine(ServerOptions options)
     : options_(std::move(options)), handshake_(std::in_place, options_.seed, options_.time_ms) {}
+
+ServerMachine::~ServerMachine() {
+  wipe(client_.app);
+  wipe(client_.tc_url);
+}
 
 void ServerMachine::set_state(State next) {
   switch (next) {

@@ -71,6 +71,7 @@ enum class Refusal : uint8_t {
 class ServerMachine {
 public:
   explicit ServerMachine(ServerOptions options);
+  ~ServerMachine(); // wipes what may hold credentials
 
   // Takes what the input begins with, at most one message. The bytes taken; 0: more are needed, or an answer.
   Result<size_t> on_input(Bytes input, MediaSink &media, ServerEffects &effects, ByteVector &out);
@@ -103,6 +104,7 @@ private:
   Result<void> on_message(const Message &message, MediaSink &media, ServerEffects &effects, ByteVector &out);
   Result<void> on_user_control(const Message &message, ByteVector &out);
   Result<void> on_command(const Message &message, ServerEffects &effects, ByteVector &out);
+  Result<void> perform(const Command &command, uint32_t stream, ServerEffects &effects, ByteVector &out);
   Result<void> on_connect(const Command &command, ByteVector &out);
   Result<void> reject(const Command &command, const std::string &reason, ByteVector &out);
   void answer_connect(const Command &command, ByteVector &out);

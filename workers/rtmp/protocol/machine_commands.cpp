@@ -1,6 +1,7 @@
 // What the server's side of RTMP makes of a client's commands.
 
 #include "common/base/log.h"
+#include "common/base/secret.h"
 #include "workers/rtmp/protocol/machine.h"
 #include "workers/rtmp/protocol/url.h"
 
@@ -67,6 +68,13 @@ ClientFacts facts_of(const AmfValue &object) {
   return facts;
 }
 
+// Any of them may hold credentials. As deep as AMF is read.
+void wipe_texts(AmfValue &value) {
+  wipe(value.text);
+  for (AmfProperty &property : value.properties) wipe_texts(property.value);
+  for (AmfValue &item : value.items) wipe_texts(item);
+}
+
 template <size_t n> AmfValue info_map(const std::string_view (&four_ccs)[n]) {
   AmfValue map(AmfType::Object);
   for (std::string_view name : four_ccs) map.properties.push_back({std::string(name), kCanForward});
@@ -84,22 +92,30 @@ Result<std::string_view> name_of_stream(const Command &command) {
 } // namespace
 
 Result<void> ServerMachine::on_command(const Message &message, ServerEffects &effects, ByteVector &out) {
-  Command command = TRY(read_command(message));
+  auto command = read_command(message);
+  reader_.wipe_message();
+  if (!command) return command.error();
+  auto performed = perform(*command, message.stream, effects, out);
+  for (AmfValue &argument : command->arguments) wipe_texts(argument);
+  return performed;
+}
+
+Result<void> ServerMachine::perform(const Command &command, uint32_t stream, ServerEffects &effects, ByteVector &out) {
   if (state_ == State::Connect) {
     if (command.name == "connect") return on_connect(command, out);
     return Error{"the first command is not connect but " + printable(command.name, kMaxShownBytes)};
   }
-  if (command.name == "publish") return on_publish(command, message.stream, effects, out);
-  if (command.name == "play" || command.name == "play2") return on_play(command, message.stream, effects, out);
+  if (command.name == "publish") return on_publish(command, stream, effects, out);
+  if (command.name == "play" || command.name == "play2") return on_play(command, stream, effects, out);
   if (command.name == "createStream") {
     answer(command, static_cast<double>(next_stream_), out);
     next_stream_ = next_stream_ == UINT32_MAX ? 1 : next_stream_ + 1;
   } else if (command.name == "deleteStream" || command.name == "closeStream") {
-    on_close(command, message.stream, effects, out);
+    on_close(command, stream, effects, out);
   } else if (command.name == "pause" || command.name == "pauseRaw") {
     on_pause(command, effects, out);
   } else {
-    on_harmless(command, message.stream, out);
+    on_harmless(command, stream, out);
   }
   return {};
 }

@@ -91,6 +91,7 @@ bool names_user(std::string_view query) {
 
 PathAndQuery path_and_query(std::string_view app, std::string_view stream) {
   PathAndQuery result;
+  result.query.reserve(app.size() + stream.size()); // no copies of credentials are left behind
   result.query = take_query(stream);
   add_query(result.query, take_query(app));
   while (app.ends_with('/')) app.remove_suffix(1);
