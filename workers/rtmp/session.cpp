@@ -54,24 +54,33 @@ uint32_t Session::stream_number() const {
 void Session::ask(std::string &query) {
   control::RequestId request = server_.ask(connection_);
   connection_.expect(request);
+  auto send = [this](auto question) {
+    control::Message message(std::move(question));
+    server_.supervisor().send(message);
+    std::visit(
+        [](auto &m) {
+          if constexpr (requires { m.query; }) wipe(m.query);
+        },
+        message);
+  };
   if (role_ == Role::Publish)
-    server_.supervisor().send(control::Admit{.request = request,
-                                             .session = id(),
-                                             .log_id = record_.log_id,
-                                             .tls = connection_.tls(),
-                                             .path = path_,
-                                             .query = query,
-                                             .client = connection_.peer(),
-                                             .credentials = {}});
+    send(control::Admit{.request = request,
+                        .session = id(),
+                        .log_id = record_.log_id,
+                        .tls = connection_.tls(),
+                        .path = path_,
+                        .query = std::move(query),
+                        .client = connection_.peer(),
+                        .credentials = {}});
   else
-    server_.supervisor().send(control::Read{.request = request,
-                                            .session = id(),
-                                            .log_id = record_.log_id,
-                                            .tls = connection_.tls(),
-                                            .path = path_,
-                                            .query = query,
-                                            .client = connection_.peer(),
-                                            .credentials = {}});
+    send(control::Read{.request = request,
+                       .session = id(),
+                       .log_id = record_.log_id,
+                       .tls = connection_.tls(),
+                       .path = path_,
+                       .query = std::move(query),
+                       .client = connection_.peer(),
+                       .credentials = {}});
   wipe(query);
 }
 
