@@ -1,6 +1,7 @@
 #include "tests/bench/fanout/latency.h"
 
 #include "tests/bench/fanout/interleaved.h"
+#include "tests/bench/fanout/rtmp_client.h"
 
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -13,14 +14,15 @@
 namespace sluice::fanout {
 namespace {
 
-constexpr Nanoseconds kWarmUp = 2 * kSecond;
+constexpr Nanoseconds kWarmUp = 2 * kSecond, kRtmpWarmUp = 2 * kWarmUp; // RTMP begins with a key frame
 constexpr size_t kMaxSamples = 10'000'000;
 
 struct PacedReader {
-  explicit PacedReader(Reader reader) : session(std::move(reader)) {}
+  int fd() const { return rtmp ? rtmp->fd() : rtsp->client.fd(); }
 
-  Reader session;
-  InterleavedParser parser;
+  std::optional<Reader> rtsp; // or
+  std::optional<RtmpClient> rtmp;
+  InterleavedParser parser; // of RTSP
 };
 
 // One thread: the publisher's packets at their times, the readers in between.
@@ -35,10 +37,11 @@ public:
     return run;
   }
 
-  Result<void> add(Reader reader) {
+  Result<void> add(PacedReader reader, const std::string &path) {
     readers_.push_back(std::make_unique<PacedReader>(std::move(reader)));
-    TRY(play(readers_.back()->session));
-    return watch(readers_.back()->session.client.fd(), readers_.back().get());
+    PacedReader &added = *readers_.back();
+    TRY(added.rtmp ? added.rtmp->play(path) : play(*added.rtsp));
+    return watch(added.fd(), &added);
   }
 
   // One round at the least, also when `end` has passed.
@@ -75,18 +78,31 @@ private:
   }
 
   Result<void> receive(PacedReader &reader) {
-    ssize_t got = recv(reader.session.client.fd(), chunk_.data(), chunk_.size(), MSG_DONTWAIT);
+    ssize_t got = recv(reader.fd(), chunk_.data(), chunk_.size(), MSG_DONTWAIT);
     Nanoseconds now = monotonic_now();
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return {};
     if (got <= 0) return Error{"the server closed a reader"};
-    bool intact = reader.parser.feed(Bytes(chunk_).first(static_cast<size_t>(got)), [&](uint8_t channel, Bytes packet) {
-      if (!collecting_ || channel % 2 == 1 || !rtp_marker(packet)) return;
-      std::vector<Nanoseconds> &samples = channel == 0 ? video_ : audio_;
-      auto sent = time_in(packet);
-      if (sent && samples.size() < kMaxSamples) samples.push_back(now - *sent);
-    });
-    if (!intact) return Error{"broken interleaved framing"};
+    Bytes received = Bytes(chunk_).first(static_cast<size_t>(got));
+    bool intact;
+    if (reader.rtmp)
+      intact = reader.rtmp->parser().feed(received, [&](const rtmp::Message &message, Bytes) {
+        bool video = message.type == rtmp::MessageType::Video;
+        if (video || message.type == rtmp::MessageType::Audio) collect(video, message.payload, now);
+      });
+    else
+      intact = reader.parser.feed(received, [&](uint8_t channel, Bytes packet) {
+        if (channel % 2 == 0 && rtp_marker(packet)) collect(channel == 0, packet, now);
+      });
+    if (!intact) return Error{"broken framing"};
     return {};
+  }
+
+  // What ends with the time of its sending.
+  void collect(bool video, Bytes bytes, Nanoseconds now) {
+    if (!collecting_) return;
+    std::vector<Nanoseconds> &samples = video ? video_ : audio_;
+    auto sent = time_in(bytes);
+    if (sent && samples.size() < kMaxSamples) samples.push_back(now - *sent);
   }
 
   SyntheticPublisher publisher_;
@@ -107,19 +123,25 @@ Distribution distribution_of(std::vector<Nanoseconds> &samples) {
 
 } // namespace
 
-Result<PacedStream> measure_paced_stream(const Paths &paths, const Pace &pace, size_t readers, Nanoseconds length) {
+Result<PacedStream> measure_paced_stream(const Paths &paths, const Pace &pace, size_t readers, Nanoseconds length,
+                                         Transport transport) {
   const std::string path = "paced";
-  Server server = TRY(start_server(paths));
+  bool over_rtmp = transport == Transport::kRtmp;
+  Server server = TRY(start_server(paths, {.rtmp = over_rtmp}));
   SyntheticPublisher publisher = TRY(SyntheticPublisher::open(server.port, path, pace, monotonic_now()));
   PacedRun run = TRY(PacedRun::create(std::move(publisher)));
   TRY(run.run_until(0));
-  std::vector<Reader> connected;
+  std::vector<PacedReader> connected;
   for (size_t i = 0; i < readers; i++) {
-    connected.push_back(TRY(set_up_reader(server.port, path, Transport::kTcp)));
+    PacedReader &reader = connected.emplace_back();
+    if (over_rtmp)
+      reader.rtmp = TRY(RtmpClient::open(server.rtmp_port));
+    else
+      reader.rtsp = TRY(set_up_reader(server.port, path, transport));
     TRY(run.run_until(0));
   }
-  for (Reader &reader : connected) TRY(run.add(std::move(reader)));
-  TRY(run.run_until(monotonic_now() + kWarmUp));
+  for (PacedReader &reader : connected) TRY(run.add(std::move(reader), path));
+  TRY(run.run_until(monotonic_now() + (over_rtmp ? kRtmpWarmUp : kWarmUp)));
 
   run.begin_collecting();
   Nanoseconds begin = monotonic_now();

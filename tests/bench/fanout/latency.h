@@ -1,4 +1,4 @@
-// From the synthetic publisher's send to the receipt by RTSP/TCP readers in the same process, and what
+// From the synthetic publisher's send to the receipt by RTSP/TCP or RTMP readers in the same process, and what
 // the server spends on such a stream.
 #pragma once
 
@@ -19,6 +19,7 @@ struct PacedStream {
   double server_share = 0; // of a core
 };
 
-Result<PacedStream> measure_paced_stream(const Paths &paths, const Pace &pace, size_t readers, Nanoseconds length);
+Result<PacedStream> measure_paced_stream(const Paths &paths, const Pace &pace, size_t readers, Nanoseconds length,
+                                         Transport transport = Transport::kTcp);
 
 } // namespace sluice::fanout

@@ -98,14 +98,19 @@ bool run_multicast(const Options &options, const Recording &recording) {
 }
 
 bool run_latency(const Options &options) {
-  print_heading("Latency from the publisher's send to the reader's receipt, RTSP/TCP, 4 Mbit/s synthetic stream");
   bool complete = true;
-  for (size_t readers : {1, 200}) {
-    auto stream = measure_paced_stream(options.paths, kLivePace, readers, options.length());
-    if (stream)
-      print_latency(readers, *stream);
-    else
-      print_failure(fmt::format("latency with {}", readers), stream.error()), complete = false;
+  for (Transport transport : {Transport::kTcp, Transport::kRtmp}) {
+    if (!options.wants(transport)) continue;
+    print_heading(fmt::format("Latency from the publisher's send over RTSP/TCP to the reader's receipt, {}, 4 Mbit/s "
+                              "synthetic stream",
+                              name_of(transport)));
+    for (size_t readers : {1, 200}) {
+      auto stream = measure_paced_stream(options.paths, kLivePace, readers, options.length(), transport);
+      if (stream)
+        print_latency(readers, *stream);
+      else
+        print_failure(fmt::format("latency with {}", readers), stream.error()), complete = false;
+    }
   }
   return complete;
 }

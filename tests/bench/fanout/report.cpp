@@ -135,11 +135,10 @@ void print_pulling(Transport transport, size_t sources, const Pulling &pulling) 
 void print_publishing(size_t publishers, const Publishing &publishing) {
   auto each = [&](double whole) { return whole / static_cast<double>(publishers); };
   double share = publishing.cpu / publishing.seconds;
-  print_line(
-      fmt::format("{} publishers: {:.2f} us a message, {:.1f}% of a core, {:.4f}% a publisher; {:.0f} messages of "
-                  "{:.1f} kbit/s each",
-                  publishers, 1e6 * publishing.cpu / publishing.messages, 100 * share, 100 * each(share),
-                  publishing.messages, each(8e-3 * publishing.bytes / publishing.seconds)));
+  print_line(fmt::format("{} publishers: {:.2f} us a message, {:.1f}% of a core, {:.4f}% a publisher; {:.0f} messages, "
+                         "{:.1f} kbit/s a publisher",
+                         publishers, 1e6 * publishing.cpu / publishing.messages, 100 * share, 100 * each(share),
+                         publishing.messages, each(8e-3 * publishing.bytes / publishing.seconds)));
   print_line(fmt::format("  PSS a publisher: ring {:.1f} KiB, other {:.1f} KiB; the publishers' core was busy {}",
                          each(publishing.ring_bytes) / 1024, each(publishing.other_bytes) / 1024,
                          percent(publishing.client_core_busy, publishing.seconds)));
