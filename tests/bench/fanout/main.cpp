@@ -107,7 +107,7 @@ bool run_latency(const Options &options) {
     for (size_t readers : {1, 200}) {
       auto stream = measure_paced_stream(options.paths, kLivePace, readers, options.length(), transport);
       if (stream)
-        print_latency(readers, *stream);
+        print_latency(transport, readers, *stream);
       else
         print_failure(fmt::format("latency with {}", readers), stream.error()), complete = false;
     }
@@ -193,8 +193,9 @@ int main(int argc, char **argv) try {
   app.add_option("--only", options.parts, "what to measure: fanout, latency, idle, pull, publish, multicast")
       ->delimiter(',')
       ->check(CLI::IsMember({"fanout", "latency", "idle", "pull", "publish", "multicast"}));
-  app.add_option("--transports", options.transports,
-                 "fan-out over which: tcp, udp, tls, rtmp; pulling over which of tcp, udp")
+  app.add_option(
+         "--transports", options.transports,
+         "fan-out over which: tcp, udp, tls, rtmp; latency over which of tcp, rtmp; pulling over which of tcp, udp")
       ->delimiter(',')
       ->check(CLI::IsMember({"tcp", "udp", "tls", "rtmp"}));
   CLI11_PARSE(app, argc, argv);
@@ -202,7 +203,7 @@ int main(int argc, char **argv) try {
   raise_descriptor_limit();
   pin_to_core(kClientCore);
   constexpr unsigned kOverheadSeconds = 30; // of one measurement: start, warm-up, connecting, stop
-  unsigned measurements = static_cast<unsigned>(9 * options.readers.size() + 14);
+  unsigned measurements = static_cast<unsigned>(11 * options.readers.size() + 16);
   bound_lifetime(measurements * (options.seconds + kOverheadSeconds));
   return run(options);
 } catch (const std::exception &error) {

@@ -149,15 +149,16 @@ void print_publishing(size_t publishers, const Publishing &publishing) {
   if (publishing.cut_off > 0) print_line(fmt::format("  note: {} publishers were cut off", publishing.cut_off));
 }
 
-void print_latency(size_t readers, const PacedStream &stream) {
-  const char *target = readers == 1 ? "<= 0.25 ms" : readers == 200 ? "<= 3 ms" : "";
+void print_latency(Transport transport, size_t readers, const PacedStream &stream) {
+  bool has_target = transport == Transport::kTcp;
+  const char *target = !has_target ? "" : readers == 1 ? "<= 0.25 ms" : readers == 200 ? "<= 3 ms" : "";
   auto line = [&](const char *what, const Distribution &values, const char *wanted) {
     print_line(fmt::format("{:<24}{:>10.3f} ms median{:>16}{:>10.3f} ms p99{:>12} samples",
                            fmt::format("{}, {} reader{}", what, readers, readers == 1 ? "" : "s"),
                            milliseconds(values.median), wanted, milliseconds(values.percentile_99), values.samples));
   };
   line("video", stream.video, target);
-  line("audio", stream.audio, "video + 20 ms");
+  line("audio", stream.audio, has_target ? "video + 20 ms" : "");
 }
 
 void print_share(const std::string &what, double share_of_core, const std::string &target) {

@@ -20,7 +20,7 @@ void print_pull_columns();
 // The server without and with readers, and the plain loop; then the server's memory.
 void print_pulling(Transport transport, size_t sources, const Pulling &pulling);
 void print_publishing(size_t publishers, const Publishing &publishing);
-void print_latency(size_t readers, const PacedStream &stream);
+void print_latency(Transport transport, size_t readers, const PacedStream &stream);
 void print_share(const std::string &what, double share_of_core, const std::string &target);
 void print_failure(const std::string &what, const Error &error);
 
