@@ -42,6 +42,7 @@ Result<std::optional<size_t>> StreamSocket::write(Bytes bytes) {
 }
 
 Result<std::optional<size_t>> StreamSocket::write(std::span<const iovec> parts) {
+  if (parts.size() == 1) return write(Bytes(static_cast<const uint8_t *>(parts[0].iov_base), parts[0].iov_len));
   if (tls_ != nullptr) return tls_->write(parts);
   msghdr message{};
   message.msg_iov = const_cast<iovec *>(parts.data());

@@ -54,7 +54,26 @@ TableAllocator::TableAllocator(SessionTable &table)
   max_large_ = table.large_buffers();
   least_small_ = small_.size();
   least_large_ = large_.size();
-  used_.assign(total + 1, true); // whatever a predecessor left
+  used_.assign(total + 1, false);
+  if (!table.touched_connections().empty()) forget_predecessor(taken);
+}
+
+// What it left in buffers that are free now; neighbours with one system call.
+void TableAllocator::forget_predecessor(const std::vector<bool> &taken) {
+  auto release = [this, &taken](BufferId id, BufferId end) {
+    while (id < end) {
+      BufferId first = id;
+      while (id < end && !taken[id]) id++;
+      if (id > first) {
+        MutableBytes begin = table_.buffer(first);
+        ::madvise(begin.data(), (id - first) * begin.size(), MADV_REMOVE); // what can't be given back stays
+      }
+      while (id < end && taken[id]) id++;
+    }
+  };
+  BufferId small_end = table_.small_buffers() + 1;
+  release(1, small_end);
+  release(small_end, small_end + table_.large_buffers());
 }
 
 void TableAllocator::set_max_large_bytes(uint64_t bytes) {

@@ -35,6 +35,7 @@ public:
 private:
   SessionTable &table_;
   std::vector<uint32_t> connections_, sessions_; // free indices, used as stacks: recently used pages first
+  void forget_predecessor(const std::vector<bool> &taken);
   void release_idle(std::vector<BufferId> &free, size_t &least_free);
 
   std::vector<BufferId> small_, large_;
