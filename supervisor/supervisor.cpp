@@ -9,7 +9,9 @@
 #include "supervisor/processes/memory_budget.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
+#include <cstring>
 
 namespace sluice {
 namespace {
@@ -34,7 +36,7 @@ Supervisor::Supervisor(loop::Loop &loop, config::LoadedConfiguration loaded, con
     : loop_(loop), environment_(std::move(environment)), file_(std::move(loaded.file)),
       active_(std::make_unique<Active>(std::move(loaded.configuration))), reaper_(loop),
       terminate_(loop, SIGTERM, *this), interrupt_(loop, SIGINT, *this), hang_up_(loop, SIGHUP, *this),
-      shutdown_timer_(loop, *this), path_timer_(loop, *this),
+      shutdown_timer_(loop, *this), path_timer_(loop, *this), reload_timer_(loop, *this),
       paths_(*this, static_cast<size_t>(configuration().max_sessions)), rings_(ring_limits(configuration())),
       gate_(loop, *this), sources_(loop, *this), hooks_(loop, reaper_, environment_, *this), multicast_(rings_),
       api_(loop, *this) {}
@@ -62,6 +64,7 @@ void Supervisor::log_missing_listeners() const {
 // --- the configuration ---
 
 void Supervisor::on_file_changed() {
+  reloads_again_ = 0;
   reload("file changed");
 }
 
@@ -77,6 +80,8 @@ void Supervisor::reload(const char *why) {
     for (const std::string &error : loaded.error()) wrong += (wrong.empty() ? "" : "; ") + error;
   } else if (auto activated = activate(std::move(loaded->configuration)); !activated) {
     wrong = activated.error().message;
+    bool in_use = wrong.ends_with(std::strerror(EADDRINUSE));
+    if (in_use && reloads_again_++ < kMaxReloadsAgain) reload_timer_.start(kReloadPause);
   }
   if (!wrong.empty()) return log(LogLevel::Error, "the configuration stays as it was: {}", wrong);
   for (const std::string &note : loaded->notes) log(LogLevel::Info, "{}", note);
@@ -331,6 +336,7 @@ Result<void> Supervisor::grant_read(const paths::GrantRead &read) {
 
 void Supervisor::on_timer(loop::Timer &timer) {
   if (&timer == &path_timer_) return handle(paths::TimePassed{});
+  if (&timer == &reload_timer_) return reload("an address was in use");
   workers_->shut_down(true);
 }
 

@@ -34,6 +34,9 @@ class Supervisor : Workers::Listener,
 public:
   // How long workers may take to close their sessions, commands to end.
   static constexpr Nanoseconds kShutdownPatience = 5 * kSecond;
+  // An address that a worker has just given up may be in use for a moment still.
+  static constexpr Nanoseconds kReloadPause = 500 * kMillisecond;
+  static constexpr int kMaxReloadsAgain = 6;
 
   // `environment` is what overrides files, also when they are loaded again.
   Supervisor(loop::Loop &loop, config::LoadedConfiguration loaded, config::Environment environment);
@@ -94,7 +97,8 @@ private:
   std::unique_ptr<Active> active_;
   processes::Reaper reaper_;
   loop::Signal terminate_, interrupt_, hang_up_;
-  loop::Timer shutdown_timer_, path_timer_;
+  loop::Timer shutdown_timer_, path_timer_, reload_timer_;
+  int reloads_again_ = 0; // in a row, since an address was in use
   paths::Paths paths_;
   processes::Rings rings_;
   Gate gate_;
