@@ -201,7 +201,7 @@ void Packetizer::push_av1(PacketSink &sink) {
       size_t room = kMaxPayload - size;
       size_t take = std::min(left, left + 1 <= room && left < 128 ? left : room - 2);
       size += media::write_leb128(static_cast<uint32_t>(take), out + size);
-      std::memcpy(out + size, begin.data(), begin.size());
+      std::copy(begin.begin(), begin.end(), out + size);
       size += begin.size();
       take -= begin.size();
       begin = {};
