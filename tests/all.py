@@ -20,7 +20,7 @@ BUILDS = {
     "tsan": ["unit_ring", "unit_shm"],
     "fuzz": ["fuzzers"],
 }
-BUILD_LIMIT_S, UNIT_LIMIT_S, CORPUS_LIMIT_S, SCRIPT_LIMIT_S = 1500, 600, 60, 1200
+BUILD_LIMIT_S, UNIT_LIMIT_S, CORPUS_LIMIT_S, SCRIPT_LIMIT_S = 2400, 600, 60, 1800
 
 passed, failed = 0, 0
 running = set()  # process groups to end with this process
