@@ -12,8 +12,6 @@
 namespace sluice::rtmp {
 namespace {
 
-constexpr size_t kLogPerRing = 1; // times the ring's data
-
 int64_t to_ms(Nanoseconds time) {
   return (time + (time >= 0 ? kMillisecond / 2 : -kMillisecond / 2)) / kMillisecond;
 }
@@ -53,8 +51,8 @@ Result<std::unique_ptr<Muxer>> Muxer::create(Server &server, worker::Stream &str
 }
 
 Muxer::Muxer(Server &server, worker::Stream &stream, const Selection &selection)
-    : server_(server), stream_(stream), selection_(selection),
-      log_(kLogPerRing * stream.newest().reader().data_capacity()), entry_(ring::kMaxEntryBytes) {}
+    : server_(server), stream_(stream), selection_(selection), log_(stream.newest().reader().data_capacity()),
+      entry_(ring::kMaxEntryBytes) {}
 
 Muxer::~Muxer() {
   CHECK(readers_.empty());
@@ -133,7 +131,7 @@ bool Muxer::next_generation() {
   if (cursor_ < generation_->reader().head()) return true; // not read yet
   generation_ = next;
   generation_->forget_round();
-  log_.grow(kLogPerRing * next->reader().data_capacity());
+  log_.grow(next->reader().data_capacity());
   return true;
 }
 
