@@ -39,19 +39,23 @@ Result<Mapping> Mapping::map(int fd, Access access) {
 }
 
 Result<Mapping> Mapping::map_ring(int fd, Access access) {
-  size_t size = TRY(sealed_size(fd));
-  std::optional<size_t> capacity = ring::data_capacity_of(size);
+  std::optional<size_t> capacity = ring::data_capacity_of(TRY(sealed_size(fd)));
   if (!capacity) return Error{"shared memory has no size of a ring"};
-  size_t all = ring::mapping_bytes(*capacity);
+  return map_with_tail_again(fd, access, ring::data_offset(*capacity));
+}
+
+Result<Mapping> Mapping::map_with_tail_again(int fd, Access access, size_t tail) {
+  size_t size = TRY(sealed_size(fd));
+  if (tail >= size) return Error{"shared memory has no data"};
+  size_t all = size + (size - tail);
   void *reserved = mmap(nullptr, all, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (reserved == MAP_FAILED) return os_error("address space for a ring");
+  if (reserved == MAP_FAILED) return os_error("address space for shared memory");
   Mapping mapping(MutableBytes(static_cast<uint8_t *>(reserved), all), access); // from here on it unmaps all
   int flags = MAP_SHARED | MAP_FIXED;
   uint8_t *again = mapping.bytes_.data() + size;
   if (mmap(reserved, size, protection(access), flags, fd, 0) == MAP_FAILED ||
-      mmap(again, *capacity, protection(access), flags, fd, static_cast<off_t>(ring::data_offset(*capacity))) ==
-          MAP_FAILED)
-    return os_error("mapping of a ring");
+      mmap(again, size - tail, protection(access), flags, fd, static_cast<off_t>(tail)) == MAP_FAILED)
+    return os_error("mapping of shared memory");
   return mapping;
 }
 

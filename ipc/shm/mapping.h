@@ -17,6 +17,8 @@ public:
   // A ring's memfd, its data mapped twice in a row (ipc/ring/ring_layout.h). The size must be that of a ring; the
   // header is for RingReader and RingWriter to check against it.
   static Result<Mapping> map_ring(int fd, Access access);
+  // The same of a memfd of any sealed size, whose data begins at `tail`, a multiple of the page size.
+  static Result<Mapping> map_with_tail_again(int fd, Access access, size_t tail);
 
   Mapping() = default;
   Mapping(Mapping &&other) noexcept : bytes_(std::exchange(other.bytes_, {})), access_(other.access_) {}
