@@ -193,11 +193,9 @@ void Packetizer::send_written(size_t payload_size, bool last, bool marker, Packe
   sender_.last_rtp_time = header_.timestamp;
   sender_.packets++;
   sender_.octets += payload_size;
-  sender_.has_reference = true; // what arrives is about to be decoded: its DTS is now
-  sender_.reference_rtp_time =
-      header_.timestamp - static_cast<uint32_t>(ns_to_ticks(facts_.pts_ns - facts_.dts_ns, clock_rate_));
-  sender_.reference_monotonic = facts_.arrival_ns;
-  sender_.reference_wall = wall_ns_;
+  // What arrives is about to be decoded: its DTS is now.
+  auto ahead = static_cast<uint32_t>(ns_to_ticks(facts_.pts_ns - facts_.dts_ns, clock_rate_));
+  note_arrival(sender_, clock_rate_, header_.timestamp - ahead, facts_.arrival_ns, wall_ns_);
   facts_.marker = marker;
   facts_.ends_access_unit = last;
   sink.on_packet(Bytes(packet_.data(), kHeaderSize + payload_size), facts_);

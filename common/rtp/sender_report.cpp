@@ -27,6 +27,20 @@ void extrapolate_publisher_clock(const SenderState &state, uint32_t clock_rate, 
 
 } // namespace
 
+void note_arrival(SenderState &state, uint32_t clock_rate, uint32_t rtp_time, Nanoseconds monotonic, Nanoseconds wall) {
+  Nanoseconds earlier = 0; // than it came
+  if (state.has_reference) {
+    Nanoseconds passed = ticks_to_ns(static_cast<int32_t>(rtp_time - state.reference_rtp_time), clock_rate);
+    Nanoseconds late = monotonic - (state.reference_monotonic + passed);
+    if (late > 0 && late < kResynchronise)
+      earlier = late - std::min(late, std::max<Nanoseconds>(passed, 0) / kMostDrift);
+  }
+  state.has_reference = true;
+  state.reference_rtp_time = rtp_time;
+  state.reference_monotonic = monotonic - earlier;
+  state.reference_wall = wall - earlier;
+}
+
 std::optional<SenderReport> sender_report(const SenderState &state, uint32_t clock_rate, Nanoseconds monotonic,
                                           Nanoseconds wall) {
   if (!state.active || !(state.has_reference || state.has_publisher_clock)) return std::nullopt;

@@ -29,6 +29,13 @@ struct SenderState {
   Nanoseconds publisher_monotonic = 0; // when it arrived
 };
 
+// A packet with this RTP time, whose PTS equals its DTS, has come. The reference follows what comes earliest: network
+// and scheduling only ever delay. What comes later than it says moves it by kMostDrift at most, so that reports of
+// several tracks stay in step while a machine is busy; beyond kResynchronise it is taken as it is.
+constexpr Nanoseconds kResynchronise = 2 * kSecond;
+constexpr int64_t kMostDrift = 1000; // a thousandth of the time that has passed
+void note_arrival(SenderState &state, uint32_t clock_rate, uint32_t rtp_time, Nanoseconds monotonic, Nanoseconds wall);
+
 // With the publisher's clock: the point of the line through its report, one second of NTP time per clock rate of RTP
 // time, that lies as far on as time has passed since. The line depends on nothing but its report. Else the
 // server's: the RTP time of now, and `wall`; empty when there is no reference yet.

@@ -230,11 +230,7 @@ void TrackReceiver::account(const Header &header, size_t payload_size, const Pac
   sender_.last_rtp_time = header.timestamp;
   sender_.packets++;
   sender_.octets += payload_size;
-  if (!facts.pts_equals_dts) return;
-  sender_.has_reference = true;
-  sender_.reference_rtp_time = header.timestamp;
-  sender_.reference_monotonic = instant.arrival;
-  sender_.reference_wall = instant.wall;
+  if (facts.pts_equals_dts) note_arrival(sender_, track_.clock_rate, header.timestamp, instant.arrival, instant.wall);
 }
 
 // Its report may come before the first packet, which tells whether it is this source's.

@@ -183,7 +183,10 @@ def compare(source, read, at_least):
             while first + run < len(read) and start + run < len(source) and read[first + run] == source[start + run]:
                 run += 1
             best = max(best, (run, first, start))
-    return _verdict("frames", len(read), best, at_least)
+    verdict, after = _verdict("frames", len(read), best, at_least), best[0] + best[1]
+    if verdict and after < len(read):
+        verdict += f"; what follows them are the source's {places.get(read[after], 'none')}"
+    return verdict
 
 
 def _verdict(what, count, best, at_least):

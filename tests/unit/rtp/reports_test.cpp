@@ -171,5 +171,32 @@ TEST(RtpInfo, NamesTheNextPacketAndATenthOfASecondBeforeNow) {
   EXPECT_FALSE(rtp_info(without, 90000, 0)->rtp_time);
 }
 
+TEST(SenderState, TheReferenceFollowsWhatComesEarliest) {
+  SenderState state;
+  uint32_t time = 0xFFFFFF00; // wraps soon
+  note_arrival(state, 90000, time, 10 * kSecond, 1000 * kSecond);
+  EXPECT_EQ(state.reference_monotonic, 10 * kSecond);
+  // A second of media later, 300 ms late: moves by a thousandth of that second.
+  note_arrival(state, 90000, time += 90000, 11 * kSecond + 300 * kMillisecond, 1001 * kSecond + 300 * kMillisecond);
+  EXPECT_EQ(state.reference_rtp_time, time);
+  EXPECT_EQ(state.reference_monotonic, 11 * kSecond + kMillisecond);
+  EXPECT_EQ(state.reference_wall, 1001 * kSecond + kMillisecond);
+  // Earlier than thought: at once.
+  note_arrival(state, 90000, time += 90000, 12 * kSecond - 50 * kMillisecond, 1002 * kSecond - 50 * kMillisecond);
+  EXPECT_EQ(state.reference_monotonic, 12 * kSecond - 50 * kMillisecond);
+  EXPECT_EQ(state.reference_wall, 1002 * kSecond - 50 * kMillisecond);
+}
+
+TEST(SenderState, AFarReferenceIsTakenAsItIs) {
+  SenderState state;
+  note_arrival(state, 90000, 0, 10 * kSecond, 1000 * kSecond);
+  note_arrival(state, 90000, 90000, 10 * kSecond + kSecond + kResynchronise, 1010 * kSecond);
+  EXPECT_EQ(state.reference_monotonic, 11 * kSecond + kResynchronise);
+  EXPECT_EQ(state.reference_wall, 1010 * kSecond);
+  note_arrival(state, 90000, 0, 14 * kSecond, 1011 * kSecond); // the RTP time went back
+  EXPECT_EQ(state.reference_rtp_time, 0u);
+  EXPECT_LE(state.reference_monotonic, 14 * kSecond);
+}
+
 } // namespace
 } // namespace sluice::rtp
