@@ -45,7 +45,9 @@ Result<void> Gate::configure(const config::Configuration &configuration, const c
 
 void Gate::submit(uint16_t slot, config::Protocol protocol, control::Message message) {
   Asker asker{slot, protocol};
-  if (auto *describe = std::get_if<control::Describe>(&message))
+  if (auto *authorize = std::get_if<control::Authorize>(&message))
+    submit_request(asker, *authorize, auth::Action::Read);
+  else if (auto *describe = std::get_if<control::Describe>(&message))
     submit_request(asker, *describe, auth::Action::Read);
   else if (auto *admit = std::get_if<control::Admit>(&message))
     submit_request(asker, *admit, auth::Action::Publish);
@@ -74,7 +76,9 @@ template <class Request> void Gate::submit_request(const Asker &asker, Request &
   question.action = action;
   question.path = request.path;
   question.query = auth::SecretText::take(request.query);
-  if (asker.protocol == config::Protocol::Rtmp) {
+  bool of_query = asker.protocol == config::Protocol::Rtmp ||
+                  (asker.protocol == config::Protocol::Hls && question.authorization.empty());
+  if (of_query) {
     auth::QueryCredentials given = auth::parse_query_credentials(question.query.view());
     question.user = std::move(given.user);
     question.password = std::move(given.password);

@@ -28,7 +28,7 @@ public:
   // From here on. Error: an address in the configuration that is none.
   Result<void> configure(const config::Configuration &configuration, const config::PathMatcher &matcher);
 
-  // Describe, Admit, Publish or Read of a client of that protocol. A Publish of who was admitted to that path passes.
+  // Authorize, Describe, Admit, Publish or Read of a client of that protocol. A Publish of who was admitted to that path passes.
   // The listener is called once, here or later, unless the request is dropped.
   void submit(uint16_t slot, config::Protocol protocol, control::Message message);
   // Their answers are not wanted any more.
@@ -39,7 +39,7 @@ private:
   using Id = auth::Authenticator::Id;
   struct Pending {
     uint16_t slot = 0;
-    control::SessionId session = 0; // 0: a DESCRIBE
+    control::SessionId session = 0; // 0: a DESCRIBE or Authorize
     control::Message message;
   };
   struct Access {

@@ -6,6 +6,7 @@
 #include "supervisor/processes/process_title.h"
 #include "supervisor/processes/spawn.h"
 #include "supervisor/supervisor.h"
+#include "workers/hls/worker.h"
 #include "workers/rtmp/worker.h"
 #include "workers/rtsp/worker.h"
 
@@ -22,6 +23,7 @@ using namespace sluice;
 [[noreturn]] void keep(std::string_view slot) {
   if (slot.starts_with("rtsp-")) processes::run_keeper(slot, rtsp::run_worker);
   if (slot.starts_with("rtmp-")) processes::run_keeper(slot, rtmp::run_worker);
+  if (slot.starts_with("hls-")) processes::run_keeper(slot, hls::run_worker);
   ::_exit(1);
 }
 

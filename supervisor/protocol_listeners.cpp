@@ -15,15 +15,24 @@ Wanted wanted(const config::Configuration &configuration, config::Protocol proto
   using config::Encryption;
   if (!config::serves(configuration, protocol)) return {};
   Wanted wanted;
-  Encryption encryption = configuration.encryption;
-  if (protocol == config::Protocol::Rtsp) {
+  Encryption encryption = Encryption::No;
+  switch (protocol) {
+  case config::Protocol::Rtsp:
+    encryption = configuration.encryption;
     wanted = {
         configuration.rtsp_address, configuration.rtsps_address, {configuration.server_cert, configuration.server_key}};
-  } else {
+    break;
+  case config::Protocol::Rtmp:
     encryption = configuration.rtmp_encryption;
     wanted = {configuration.rtmp_address,
               configuration.rtmps_address,
               {configuration.rtmp_server_cert, configuration.rtmp_server_key}};
+    break;
+  case config::Protocol::Hls: // one address, for either
+    encryption = configuration.hls_encryption ? Encryption::Strict : Encryption::No;
+    wanted = {configuration.hls_address,
+              configuration.hls_address,
+              {configuration.hls_server_cert, configuration.hls_server_key}};
   }
   if (encryption == Encryption::Strict) wanted.plain.clear();
   if (encryption == Encryption::No) wanted.tls.clear();

@@ -37,16 +37,16 @@ Supervisor::Supervisor(loop::Loop &loop, config::LoadedConfiguration loaded, con
       active_(std::make_unique<Active>(std::move(loaded.configuration))), reaper_(loop),
       terminate_(loop, SIGTERM, *this), interrupt_(loop, SIGINT, *this), hang_up_(loop, SIGHUP, *this),
       shutdown_timer_(loop, *this), path_timer_(loop, *this), reload_timer_(loop, *this),
+      muxer_timer_(loop, *this),
       paths_(*this, static_cast<size_t>(configuration().max_sessions)), rings_(ring_limits(configuration())),
       gate_(loop, *this), sources_(loop, *this), hooks_(loop, reaper_, environment_, *this), multicast_(rings_),
-      api_(loop, *this) {}
+      muxers_(*this), api_(loop, *this) {}
 
 Supervisor::~Supervisor() = default;
 
 Result<void> Supervisor::start() {
   workers_ = TRY(Workers::create(loop_, reaper_, *this));
   TRY(activate(configuration()));
-  log_missing_listeners();
   if (file_.empty()) return {};
   auto watcher = FileWatcher::create(loop_, file_, *this);
   if (watcher)
@@ -54,11 +54,6 @@ Result<void> Supervisor::start() {
   else
     log(LogLevel::Warn, "the configuration file is not watched: {}", watcher.error().message);
   return {};
-}
-
-void Supervisor::log_missing_listeners() const {
-  if (configuration().hls_disable) return;
-  log(LogLevel::Info, "not opened, since this version does not have it yet: HLS on {}", configuration().hls_address);
 }
 
 // --- the configuration ---
@@ -118,6 +113,7 @@ Result<void> Supervisor::activate(config::Configuration configuration) {
     multicast_.configure(made, *workers_);
   }
   on_slots_changed();
+  configure_muxers();
   if (first) {
     hooks_.configure(made);
     warn_of_limits(made);
@@ -126,6 +122,20 @@ Result<void> Supervisor::activate(config::Configuration configuration) {
     follow(plan);
   }
   return {};
+}
+
+// Whatever has changed, who may read a path may be another matter now.
+void Supervisor::configure_muxers() {
+  const config::Configuration &now = configuration();
+  muxers_.configure({now.hls_always_remux, hls_settings(now), processes::memory_budget(now.max_memory).segment_bytes},
+                    loop_.now());
+  workers_->slots(config::Protocol::Hls).for_each([this](uint16_t slot) {
+    workers_->send(slot, control::ForgetVerdicts{});
+  });
+  if (now.hls_disable)
+    muxer_timer_.stop();
+  else if (!muxer_timer_.active())
+    muxer_timer_.start(kSecond, kSecond);
 }
 
 void Supervisor::follow(const config::ReloadPlan &plan) {
@@ -186,7 +196,16 @@ void Supervisor::on_worker_message(uint16_t slot, control::Message message) {
   if (const auto *connected = std::get_if<control::Connected>(&message))
     return hooks_.on_connected(slot, protocol, *connected);
   if (const auto *closed = std::get_if<control::Closed>(&message)) return hooks_.on_closed(slot, closed->connection);
-  bool asks = std::holds_alternative<control::Describe>(message) || std::holds_alternative<control::Admit>(message) ||
+  bool of_muxer = std::holds_alternative<control::Mux>(message) ||
+                  std::holds_alternative<control::MuxerReady>(message) ||
+                  std::holds_alternative<control::MuxerEnded>(message) ||
+                  std::holds_alternative<control::MuxerUsed>(message);
+  if (of_muxer) return muxers_.on_message(slot, message, loop_.now());
+  // Muxers read for whoever may read what they make.
+  bool trusted = protocol == config::Protocol::Hls && std::holds_alternative<control::Read>(message);
+  if (trusted) return handle(paths::FromWorker{slot, std::move(message), protocol});
+  bool asks = std::holds_alternative<control::Authorize>(message) ||
+              std::holds_alternative<control::Describe>(message) || std::holds_alternative<control::Admit>(message) ||
               std::holds_alternative<control::Publish>(message) || std::holds_alternative<control::Read>(message);
   if (asks) return gate_.submit(slot, protocol, std::move(message));
   if (const auto *release = std::get_if<control::Release>(&message)) {
@@ -198,6 +217,8 @@ void Supervisor::on_worker_message(uint16_t slot, control::Message message) {
 }
 
 void Supervisor::on_passed(uint16_t slot, control::Message message) {
+  if (const auto *authorize = std::get_if<control::Authorize>(&message))
+    return workers_->send(slot, control::Admitted{authorize->request});
   handle(paths::FromWorker{slot, std::move(message), workers_->protocol_of(slot)});
 }
 
@@ -208,6 +229,7 @@ void Supervisor::on_refused(uint16_t slot, control::Refused refused) {
 void Supervisor::on_worker_ready(uint16_t slot) {
   sources_.on_worker_ready(slot);
   multicast_.on_worker_ready(slot);
+  muxers_.on_worker_ready(slot);
 }
 
 void Supervisor::on_worker_gone(uint16_t slot) {
@@ -218,6 +240,7 @@ void Supervisor::on_worker_gone(uint16_t slot) {
   hooks_.on_worker_gone(slot);
   handle(paths::WorkerGone{slot});
   sources_.on_worker_gone(slot);
+  muxers_.on_worker_gone(slot, loop_.now());
 }
 
 void Supervisor::on_slots_changed() {
@@ -225,6 +248,7 @@ void Supervisor::on_slots_changed() {
   config::PerProtocol<control::SlotSet> slots;
   for (config::Protocol protocol : config::kProtocols) slots[protocol] = workers_->slots(protocol);
   sources_.set_slots(slots);
+  muxers_.set_slots(slots[config::Protocol::Hls], loop_.now());
 }
 
 void Supervisor::on_source(const paths::Event &event) {
@@ -296,6 +320,8 @@ void Supervisor::perform(const paths::Effect &effect, std::vector<paths::Event> 
   }
   if (const auto *pull = std::get_if<paths::PullSource>(&effect)) sources_.start(*pull);
   if (const auto *end = std::get_if<paths::EndSource>(&effect)) sources_.end(end->source);
+  if (const auto *ready = std::get_if<paths::PathReady>(&effect)) muxers_.on_path_ready(ready->path, loop_.now());
+  if (const auto *gone = std::get_if<paths::PathNotReady>(&effect)) muxers_.on_path_not_ready(gone->path);
   if (const auto *run = std::get_if<paths::RunCommand>(&effect)) hooks_.run(*run);
   if (const auto *end = std::get_if<paths::EndCommand>(&effect)) hooks_.end(end->number);
   if (const auto *line = std::get_if<paths::Log>(&effect)) log(line->level, "[path {}] {}", line->path, line->text);
@@ -336,6 +362,7 @@ Result<void> Supervisor::grant_read(const paths::GrantRead &read) {
 
 void Supervisor::on_timer(loop::Timer &timer) {
   if (&timer == &path_timer_) return handle(paths::TimePassed{});
+  if (&timer == &muxer_timer_) return muxers_.on_time(loop_.now());
   if (&timer == &reload_timer_) return reload("an address was in use");
   workers_->shut_down(true);
 }

@@ -12,6 +12,7 @@
 #include "supervisor/gate.h"
 #include "supervisor/hook_runner.h"
 #include "supervisor/multicast_runner.h"
+#include "supervisor/muxers/muxers.h"
 #include "supervisor/paths/paths.h"
 #include "supervisor/processes/rings.h"
 #include "supervisor/sources/sources.h"
@@ -25,6 +26,7 @@ namespace sluice {
 class Supervisor : Workers::Listener,
                    Gate::Listener,
                    Sources::Listener,
+                   Muxers::Listener,
                    HookRunner::Listener,
                    FileWatcher::Listener,
                    api::Backend,
@@ -75,9 +77,9 @@ private:
 
   void reload(const char *why);
   Result<void> activate(config::Configuration next);
+  void configure_muxers();
   void follow(const config::ReloadPlan &plan);
   Result<Fd> open_api(const config::Configuration &next) const;
-  void log_missing_listeners() const;
   void warn_of_limits(const config::Configuration &configuration) const;
 
   void handle(const paths::Event &event);
@@ -97,7 +99,7 @@ private:
   std::unique_ptr<Active> active_;
   processes::Reaper reaper_;
   loop::Signal terminate_, interrupt_, hang_up_;
-  loop::Timer shutdown_timer_, path_timer_, reload_timer_;
+  loop::Timer shutdown_timer_, path_timer_, reload_timer_, muxer_timer_;
   int reloads_again_ = 0; // in a row, since an address was in use
   paths::Paths paths_;
   processes::Rings rings_;
@@ -106,6 +108,7 @@ private:
   HookRunner hooks_;
   UdpClaims udp_claims_;
   MulticastRunner multicast_;
+  Muxers muxers_;
   api::Api api_;
   std::unique_ptr<Workers> workers_;
   std::unique_ptr<FileWatcher> watcher_;

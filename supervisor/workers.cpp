@@ -28,12 +28,20 @@ bool same_address(const loop::SocketAddress &a, const loop::SocketAddress &b) {
 }
 
 std::string listeners_text(const config::Configuration &configuration, config::Protocol protocol, bool tls) {
+  if (protocol == config::Protocol::Hls) return configuration.hls_address;
   if (protocol == config::Protocol::Rtmp) return tls ? configuration.rtmps_address : configuration.rtmp_address;
   if (tls) return configuration.rtsps_address + " (TCP)";
   std::string text = configuration.rtsp_address + " (TCP)";
   if (configuration.protocols.udp)
     text += fmt::format(", {} (UDP/RTP), {} (UDP/RTCP)", configuration.rtp_address, configuration.rtcp_address);
   return text;
+}
+
+// What only HLS has.
+bool is_of_hls(const control::Message &message) {
+  return std::holds_alternative<control::Authorize>(message) || std::holds_alternative<control::Mux>(message) ||
+         std::holds_alternative<control::MuxerReady>(message) ||
+         std::holds_alternative<control::MuxerEnded>(message) || std::holds_alternative<control::MuxerUsed>(message);
 }
 
 // What only RTSP has.
@@ -49,7 +57,8 @@ bool is_of_rtsp(const control::Message &message) {
 Workers::Workers(loop::Loop &loop, processes::Reaper &reaper, Listener &listener)
     : loop_(loop), reaper_(reaper), listener_(listener), sweep_(loop, sweep_listener_),
       sweep_listener_(*this), listeners_{{ProtocolListeners(loop, config::Protocol::Rtsp, *this),
-                                          ProtocolListeners(loop, config::Protocol::Rtmp, *this)}} {}
+                                          ProtocolListeners(loop, config::Protocol::Rtmp, *this),
+                                          ProtocolListeners(loop, config::Protocol::Hls, *this)}} {}
 
 Result<std::unique_ptr<Workers>> Workers::create(loop::Loop &loop, processes::Reaper &reaper, Listener &listener) {
   std::unique_ptr<Workers> workers(new Workers(loop, reaper, listener));
@@ -208,6 +217,19 @@ control::WorkerSettings Workers::settings(config::Protocol protocol) const {
   settings.max_input_bytes = std::max<uint64_t>(input / std::max<size_t>(count, 1), 16 * shm::kLargeBufferBytes);
   settings.peers.bits = config::slots_of(present(), protocol).bits | slots(protocol).bits; // some are being made
   if (protocol == config::Protocol::Rtsp) settings.rtsp = rtsp_settings();
+  if (protocol == config::Protocol::Hls) settings.hls = hls_settings(configuration_);
+  return settings;
+}
+
+control::HlsSettings hls_settings(const config::Configuration &configuration) {
+  control::HlsSettings settings;
+  settings.variant = static_cast<control::HlsVariant>(configuration.hls_variant);
+  settings.segment_count = static_cast<uint32_t>(configuration.hls_segment_count);
+  settings.segment_duration_ns = configuration.hls_segment_duration;
+  settings.part_duration_ns = configuration.hls_part_duration;
+  settings.segment_max_bytes = configuration.hls_segment_max_size;
+  settings.allow_origin = configuration.hls_allow_origin;
+  settings.trusted_proxies = configuration.hls_trusted_proxies;
   return settings;
 }
 
@@ -261,7 +283,9 @@ void Workers::on_worker_hello(processes::Slot &slot) {
 }
 
 void Workers::on_worker_message(processes::Slot &slot, control::Message message, std::vector<Fd> descriptors) {
-  if (protocol_of(slot.index()) != config::Protocol::Rtsp && is_of_rtsp(message))
+  config::Protocol protocol = protocol_of(slot.index());
+  if ((protocol != config::Protocol::Rtsp && is_of_rtsp(message)) ||
+      (protocol != config::Protocol::Hls && is_of_hls(message)))
     return slot.kill_worker(fmt::format("message {}: it is not of its protocol", control::name_of(message)));
   if (const auto *line = std::get_if<control::LogLine>(&message)) return print(workers_[slot.index()], *line);
   if (const auto *hand_over = std::get_if<control::HandOver>(&message))

@@ -18,6 +18,8 @@
 
 namespace sluice {
 
+control::HlsSettings hls_settings(const config::Configuration &configuration);
+
 class Workers : processes::Slot::Listener, ProtocolListeners::Listener {
 public:
   struct Listener {

@@ -18,6 +18,7 @@ constexpr size_t kMaxDescriptors = 128;
 using RequestId = uint64_t;
 using SessionId = uint64_t; // session ids carry their slot: see shm/session_table.h
 using StreamId = uint64_t;  // one publication of a path; never reused
+using MuxerId = uint64_t;   // one muxer of HLS, whichever workers it runs in; never reused
 using SourceId = uint64_t;  // one attempt to pull a path's stream from elsewhere; never reused
 
 // Of RTSP workers alone.
@@ -26,6 +27,23 @@ struct RtspSettings {
   uint16_t rtp_port = 0, rtcp_port = 0;
   std::string rtp_address, rtcp_address; // to bind connected sockets to: "host:port", host may be empty
   std::string multicast_base;            // the first address of the range of groups
+};
+
+enum class HlsVariant : uint8_t { MpegTs, Fmp4, LowLatency };
+inline bool is_valid(HlsVariant variant) {
+  return variant <= HlsVariant::LowLatency;
+}
+
+// Of HLS workers alone.
+struct HlsSettings {
+  HlsVariant variant = HlsVariant::MpegTs;
+  uint32_t segment_count = 0;
+  int64_t segment_duration_ns = 0, part_duration_ns = 0;
+  uint64_t segment_max_bytes = 0;
+  std::string allow_origin;
+  std::vector<std::string> trusted_proxies; // addresses and networks
+
+  bool operator==(const HlsSettings &) const = default;
 };
 
 // Settings of a worker, from the configuration.
@@ -38,6 +56,7 @@ struct WorkerSettings {
   bool reports_connections = false; // Connected and Closed are wanted
   uint64_t max_input_bytes = 0;     // of the slot's large buffers together
   RtspSettings rtsp;
+  HlsSettings hls;
 };
 
 // How the media of a source is to come.
@@ -51,12 +70,24 @@ inline bool is_valid(SourceTransport transport) {
   return transport <= SourceTransport::Tcp;
 }
 
-// What an RTSP client says about itself, for the supervisor to judge. Wiped by whoever is done with it. RTMP clients
-// say it in the query: user=…&pass=….
+// What an RTSP or HTTP client says about itself, for the supervisor to judge. Wiped by whoever is done with it. RTMP
+// clients say it in the query: user=…&pass=….
 struct Credentials {
   std::string method, url;   // as received; what a Digest answer is about
   std::string authorization; // the header's value; empty: none
 };
+
+// Why a request is refused.
+enum class Refusal : uint8_t {
+  BadRequest,   // invalid or unconfigured path, or what the path's state forbids
+  NoPublisher,  // no one is publishing to the path
+  Unavailable,  // a bound was reached
+  Unauthorized, // wrong or no credentials; may be tried again a few times, with RTMP on another connection
+  Forbidden,    // the client's address is not allowed; need not try again
+};
+inline bool is_valid(Refusal refusal) {
+  return refusal <= Refusal::Forbidden;
+}
 
 // --- from the worker ---
 
@@ -80,6 +111,34 @@ struct Connected {
 };
 struct Closed {
   uint64_t connection = 0;
+};
+
+// Whether a client of HLS may read a path: Admitted or Refused. `client`: "host:port", as trusted proxies tell it.
+struct Authorize {
+  RequestId request = 0;
+  std::string path, query, client;
+  Credentials credentials;
+};
+
+// A client that may read the path asked for its HLS: MuxerGranted or Refused; held while the path's source and the
+// muxer are being started. `client`: "host", for the log.
+struct Mux {
+  RequestId request = 0;
+  std::string path, client;
+};
+// Its store has what a playlist needs to begin with: the tracks are known.
+struct MuxerReady {
+  MuxerId muxer = 0;
+};
+// It is over. The muxer's reading session is released beforehand.
+struct MuxerEnded {
+  MuxerId muxer = 0;
+  Refusal refusal = Refusal::BadRequest; // for those who wait
+  std::string reason;
+};
+// Clients asked for something of it. At most once a second.
+struct MuxerUsed {
+  MuxerId muxer = 0;
 };
 
 // Described, Redirected or Refused; held as long as the path's source is being started. `client`: "host:port".
@@ -269,17 +328,6 @@ struct Redirected {
   std::string location;
 };
 
-enum class Refusal : uint8_t {
-  BadRequest,   // invalid or unconfigured path, or what the path's state forbids
-  NoPublisher,  // no one is publishing to the path
-  Unavailable,  // a bound was reached
-  Unauthorized, // wrong or no credentials; may be tried again a few times, with RTMP on another connection
-  Forbidden,    // the client's address is not allowed; need not try again
-};
-inline bool is_valid(Refusal refusal) {
-  return refusal <= Refusal::Forbidden;
-}
-
 struct Refused {
   RequestId request = 0;
   Refusal refusal = Refusal::BadRequest;
@@ -357,6 +405,29 @@ struct StopSource {
   SourceId source = 0;
 };
 
+// Make HLS of a path: with Read, as any reader, whose session is the muxer's. `resumes`: the store has what a former
+// worker made, and goes on. fd: the segment store, read-write. MuxerReady, then MuxerEnded.
+struct StartMuxer {
+  MuxerId muxer = 0;
+  std::string path;
+  bool resumes = false;
+};
+// Nothing more is heard of it.
+struct StopMuxer {
+  MuxerId muxer = 0;
+};
+// fd: the segment store, read-only.
+struct MuxerGranted {
+  RequestId request = 0;
+  MuxerId muxer = 0;
+};
+// Clients get nothing of it any more.
+struct MuxerWithdrawn {
+  MuxerId muxer = 0;
+};
+// Who may read what has changed.
+struct ForgetVerdicts {};
+
 // The next generation of a ring. fd: read-write to the writer's slot, where it serves readers too, else read-only.
 struct RingReplaced {
   StreamId stream = 0;
@@ -389,16 +460,16 @@ struct Kick {
 struct Shutdown {};
 
 using Message =
-    std::variant<Hello, LogLine, Connected, Closed, Describe, Admit, Publish, Record, PublisherPaused, Read, Claim,
+    std::variant<Hello, LogLine, Connected, Closed, Authorize, Mux, MuxerReady, MuxerEnded, MuxerUsed, Describe, Admit, Publish, Record, PublisherPaused, Read, Claim,
                  JoinMulticast, SourceReady, SourceFailed, SourceMoved, Playing, ReaderPaused, Release, RingTooSmall,
                  DescriptionChanged, StrayDatagram, HeardAll, HandOver, Welcome, Settings, Certificate, Drain,
                  StreamSettings, Described, Redirected, Refused, Admitted, PublishGranted, Recorded, Claimed,
-                 ReadGranted, MulticastGranted, SendMulticast, StopMulticast, StartSource, StopSource, StrayOffer,
+                 ReadGranted, MulticastGranted, SendMulticast, StopMulticast, StartSource, StopSource, StartMuxer, StopMuxer, MuxerGranted, MuxerWithdrawn, ForgetVerdicts, StrayOffer,
                  RingReplaced, RingKept, StreamEnded, Kick, Shutdown>;
 
 // Their bytes are wiped where they were copied to.
 inline bool may_hold_secrets(const Message &message) {
-  return std::holds_alternative<Describe>(message) || std::holds_alternative<Admit>(message) ||
+  return std::holds_alternative<Authorize>(message) || std::holds_alternative<Describe>(message) || std::holds_alternative<Admit>(message) ||
          std::holds_alternative<Publish>(message) || std::holds_alternative<Read>(message) ||
          std::holds_alternative<HandOver>(message) || std::holds_alternative<Certificate>(message) ||
          std::holds_alternative<StartSource>(message) || std::holds_alternative<SourceMoved>(message);
@@ -411,9 +482,13 @@ template <class A> void visit(A &a, RtspSettings &m) {
   a(m.tcp), a(m.udp), a(m.multicast), a(m.rtp_port), a(m.rtcp_port), a(m.rtp_address), a(m.rtcp_address);
   a(m.multicast_base);
 }
+template <class A> void visit(A &a, HlsSettings &m) {
+  a(m.variant), a(m.segment_count), a(m.segment_duration_ns), a(m.part_duration_ns), a(m.segment_max_bytes);
+  a(m.allow_origin), a(m.trusted_proxies);
+}
 template <class A> void visit(A &a, WorkerSettings &m) {
   a(m.read_timeout_ns), a(m.write_timeout_ns), a(m.max_sessions), a(m.log_level), a(m.peers), a(m.reports_connections);
-  a(m.max_input_bytes), a(m.rtsp);
+  a(m.max_input_bytes), a(m.rtsp), a(m.hls);
 }
 template <class A> void visit(A &a, Credentials &m) {
   a(m.method), a(m.url), a(m.authorization);
@@ -424,6 +499,34 @@ template <class A> void visit(A &a, Hello &m) {
 template <class A> void visit(A &a, LogLine &m) {
   a(m.level), a(m.text);
 }
+template <class A> void visit(A &a, Authorize &m) {
+  a(m.request), a(m.path), a(m.query), a(m.client), a(m.credentials);
+}
+template <class A> void visit(A &a, Mux &m) {
+  a(m.request), a(m.path), a(m.client);
+}
+template <class A> void visit(A &a, MuxerReady &m) {
+  a(m.muxer);
+}
+template <class A> void visit(A &a, MuxerEnded &m) {
+  a(m.muxer), a(m.refusal), a(m.reason);
+}
+template <class A> void visit(A &a, MuxerUsed &m) {
+  a(m.muxer);
+}
+template <class A> void visit(A &a, StartMuxer &m) {
+  a(m.muxer), a(m.path), a(m.resumes);
+}
+template <class A> void visit(A &a, StopMuxer &m) {
+  a(m.muxer);
+}
+template <class A> void visit(A &a, MuxerGranted &m) {
+  a(m.request), a(m.muxer);
+}
+template <class A> void visit(A &a, MuxerWithdrawn &m) {
+  a(m.muxer);
+}
+template <class A> void visit(A &, ForgetVerdicts &) {}
 template <class A> void visit(A &a, Describe &m) {
   a(m.request), a(m.path), a(m.query), a(m.client), a(m.credentials);
 }

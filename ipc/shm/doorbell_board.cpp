@@ -18,7 +18,7 @@ bool DirtyRings::any() const {
 }
 
 size_t DoorbellBoard::bytes() {
-  static_assert(sizeof(Slot) == 64 + ring::kMaxRings / 8);
+  static_assert(sizeof(Slot) == 64 + kMaxBellIndices / 8);
   return sizeof(Slot) * ring::kMaxSlots;
 }
 
@@ -33,22 +33,22 @@ DoorbellBoard::Slot &DoorbellBoard::slot(size_t index) const {
   return reinterpret_cast<Slot *>(mapping_.writable().data())[index];
 }
 
-void DoorbellBoard::ring(uint64_t slot_mask, size_t ring_index, std::span<const int> doorbells) {
-  ring(slot_mask, ring_index, doorbells, false);
+void DoorbellBoard::ring(uint64_t slot_mask, size_t bell_index, std::span<const int> doorbells) {
+  ring(slot_mask, bell_index, doorbells, false);
 }
 
-void DoorbellBoard::ring_anyway(uint64_t slot_mask, size_t ring_index, std::span<const int> doorbells) {
-  ring(slot_mask, ring_index, doorbells, true);
+void DoorbellBoard::ring_anyway(uint64_t slot_mask, size_t bell_index, std::span<const int> doorbells) {
+  ring(slot_mask, bell_index, doorbells, true);
 }
 
 // All accesses are read-modify-writes, each ordered against the other side's on the same word. Whoever finds `rung`
 // 0 writes the eventfd; who finds it 1 was early enough for the drain that will clear it, which takes the bits later.
-void DoorbellBoard::ring(uint64_t slot_mask, size_t ring_index, std::span<const int> doorbells, bool anyway) {
-  CHECK(ring_index < ring::kMaxRings);
+void DoorbellBoard::ring(uint64_t slot_mask, size_t bell_index, std::span<const int> doorbells, bool anyway) {
+  CHECK(bell_index < kMaxBellIndices);
   for (uint64_t rest = slot_mask; rest != 0; rest &= rest - 1) {
     auto index = static_cast<size_t>(std::countr_zero(rest));
     Slot &s = slot(index);
-    __atomic_fetch_or(&s.dirty[ring_index / 64], uint64_t{1} << ring_index % 64, __ATOMIC_ACQ_REL);
+    __atomic_fetch_or(&s.dirty[bell_index / 64], uint64_t{1} << bell_index % 64, __ATOMIC_ACQ_REL);
     bool was_rung = __atomic_exchange_n(&s.rung, 1, __ATOMIC_ACQ_REL) != 0;
     if (was_rung && !anyway) continue;
     if (index >= doorbells.size() || doorbells[index] < 0) continue;

@@ -10,6 +10,8 @@
 // ipc/ring/atomic_words.h; the data's bytes are written before a version names them.
 #pragma once
 
+#include "ipc/shm/doorbell_board.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -17,12 +19,13 @@
 namespace sluice::store {
 
 constexpr uint64_t kMagic = 0x524f5453'45434c53; // "SLCESTOR"
+using shm::kMaxStores;
+
 constexpr uint64_t kLayoutVersion = 1;
 
 constexpr size_t kAlignment = size_t{64} * 1024; // a multiple of every page size in use
 constexpr size_t kMaxIndexBytes = size_t{512} * 1024;
 constexpr size_t kMaxDataCapacity = size_t{1} << 36;
-constexpr size_t kMaxStores = 4096; // store indices are below
 
 struct StoreHeader { // NOLINT(clang-analyzer-optin.performance.Padding)
   // Set when the store is made; `magic` last.

@@ -51,12 +51,15 @@ const char *type_of(const paths::Client &client) {
     return client.tls ? "rtspsSession" : "rtspSession";
   case config::Protocol::Rtmp:
     return client.tls ? "rtmpsConn" : "rtmpConn";
+  case config::Protocol::Hls:
+    return "hlsMuxer";
   }
   return "";
 }
 
 void describe(const paths::Client &client, cJSON *item) {
   cJSON_AddStringToObject(item, "type", type_of(client));
+  if (client.protocol == config::Protocol::Hls) return; // its clients have no sessions
   cJSON_AddStringToObject(item, "id", std::to_string(client.log_id).c_str());
 }
 

@@ -62,7 +62,7 @@ void Authenticator::on_external_answer(Id id, Result<void> answered) {
   pending_.erase(found);
   if (answered) return check_locally(id, std::move(request));
   Verdict verdict{false, "external authentication failed: " + answered.error().message, {}, false};
-  if (request.protocol == config::Protocol::Rtsp) verdict.challenges.push_back(basic_challenge());
+  if (request.protocol != config::Protocol::Rtmp) verdict.challenges.push_back(basic_challenge());
   answer(id, verdict);
 }
 
@@ -141,7 +141,9 @@ config::AuthMethods Authenticator::usable_methods(const Request &request) const 
 
 Verdict Authenticator::refusal(const Request &request, std::string reason) const {
   Verdict verdict{false, std::move(reason), {}, false};
-  if (request.protocol != config::Protocol::Rtsp) return verdict;
+  if (request.protocol == config::Protocol::Rtmp) return verdict;
+  if (request.protocol == config::Protocol::Hls) verdict.challenges.push_back(basic_challenge());
+  if (request.protocol == config::Protocol::Hls) return verdict;
   config::AuthMethods methods = usable_methods(request);
   if (methods.basic) verdict.challenges.push_back(basic_challenge());
   if (methods.digest) verdict.challenges.push_back(digest_challenge(nonces_.make(request.peer)));

@@ -28,8 +28,8 @@ Result<PathAccess> path_access(const config::PathConfiguration &path, Action act
 
 struct Request {
   Action action = Action::Read;
-  // RTSP: an Authorization header, challenges. Others: user and password, or an Authorization header with Basic; no
-  // challenges.
+  // RTSP: an Authorization header, challenges. Others: user and password, or an Authorization header with Basic; to HLS
+  // a challenge to use the latter.
   config::Protocol protocol = config::Protocol::Rtsp;
   std::optional<uint32_t> log_id; // of the session, if there is one
   std::string path;

@@ -72,9 +72,6 @@ template <class S> constexpr auto without_effect = always<S>;
 constexpr auto no_check = nullptr;
 constexpr auto not_built = nullptr;
 
-bool if_hls_off(const Configuration &configuration, const Global &) {
-  return configuration.hls_disable;
-}
 bool if_api_off(const Configuration &, const Global &global) {
   return !global.api;
 }
@@ -142,14 +139,14 @@ constexpr auto kGlobalParameters = std::to_array<Parameter<Global>>({
      in_range<&Global::rtmp_workers, 0, kMaxWorkerSlots, Global>, kOn,
      "Worker processes for RTMP; 0: by the number of cores."},
     {"hlsWorkers", &Global::hls_workers, "0", HlsSlots, IsValue,
-     in_range<&Global::hls_workers, 0, kMaxWorkerSlots, Global>, if_hls_off,
+     in_range<&Global::hls_workers, 0, kMaxWorkerSlots, Global>, kOn,
      "Worker processes for HLS; 0: by the number of cores."},
     {"maxSessions", &Global::max_sessions, "20000", WorkerSetting, IsValue,
      in_range<&Global::max_sessions, 1, 100'000, Global>, kOn, "Sessions per worker; more are refused."},
     {"ringMaxSize", &Global::ring_max_size, "64M", MemoryLimits, IsValue, ring_size_in_range, kOn,
      "How large one stream's buffer may grow."},
     {"maxMemory", &Global::max_memory, "0", MemoryLimits | WorkerSetting, IsValue, no_check, kOn,
-     "Memory for media (three quarters) and what clients send; 0: half of what the cgroup or machine has."},
+     "Memory for media (half), HLS (a quarter) and what clients send; 0: half of what the cgroup or machine has."},
     {"writeCoalesce", &Global::write_coalesce, "20ms", PathsThatInherit, IsValue,
      wait_in_range<&Global::write_coalesce, Global>, kOn,
      "How long audio may wait to be sent together with video; 0s: not at all."},
@@ -201,29 +198,29 @@ constexpr auto kGlobalParameters = std::to_array<Parameter<Global>>({
      "Certificate of RTMP over TLS."},
 
     {"hlsDisable", &Global::hls_disable, "no", HlsListener | HlsSlots, IsDefault, no_check, kOn, "Do not serve HLS."},
-    {"hlsAddress", &Global::hls_address, ":8888", HlsListener, IsDefault, no_check, kIdle, "Address of HLS."},
-    {"hlsAlwaysRemux", &Global::hls_always_remux, "no", WorkerSetting, IsDefault, no_check, if_hls_off,
+    {"hlsAddress", &Global::hls_address, ":8888", HlsListener, IsDefault, no_check, kOn, "Address of HLS."},
+    {"hlsAlwaysRemux", &Global::hls_always_remux, "no", WorkerSetting, IsDefault, no_check, kOn,
      "Make HLS of every stream, also when nobody asks for it."},
-    {"hlsVariant", &Global::hls_variant, "mpegts", WorkerSetting, IsDefault, no_check, if_hls_off,
+    {"hlsVariant", &Global::hls_variant, "mpegts", WorkerSetting, IsDefault, no_check, kOn,
      "Kind of HLS: mpegts, fmp4 or lowLatency."},
-    {"hlsSegmentCount", &Global::hls_segment_count, "7", WorkerSetting, IsDefault, no_check, if_hls_off,
+    {"hlsSegmentCount", &Global::hls_segment_count, "7", WorkerSetting, IsDefault, no_check, kOn,
      "Segments in a playlist; at least 3, lowLatency 7."},
-    {"hlsSegmentDuration", &Global::hls_segment_duration, "1s", WorkerSetting, IsDefault, no_check, if_hls_off,
+    {"hlsSegmentDuration", &Global::hls_segment_duration, "1s", WorkerSetting, IsDefault, no_check, kOn,
      "Least duration of a segment."},
-    {"hlsPartDuration", &Global::hls_part_duration, "200ms", WorkerSetting, IsDefault, no_check, if_hls_off,
+    {"hlsPartDuration", &Global::hls_part_duration, "200ms", WorkerSetting, IsDefault, no_check, kOn,
      "Least duration of a part of a segment (lowLatency)."},
-    {"hlsSegmentMaxSize", &Global::hls_segment_max_size, "50M", WorkerSetting, IsDefault, no_check, if_hls_off,
+    {"hlsSegmentMaxSize", &Global::hls_segment_max_size, "50M", WorkerSetting, IsDefault, no_check, kOn,
      "Largest segment."},
-    {"hlsAllowOrigin", &Global::hls_allow_origin, "*", WorkerSetting, IsDefault, no_check, if_hls_off,
+    {"hlsAllowOrigin", &Global::hls_allow_origin, "*", WorkerSetting, IsDefault, no_check, kOn,
      "Value of the Access-Control-Allow-Origin header."},
-    {"hlsEncryption", &Global::hls_encryption, "no", HlsListener, IsDefault, no_check, if_hls_off,
+    {"hlsEncryption", &Global::hls_encryption, "no", HlsListener, IsDefault, no_check, kOn,
      "Serve HLS over TLS; lowLatency needs it."},
-    {"hlsServerKey", &Global::hls_server_key, "server.key", HlsCertificate, IsDefault, no_check, kIdle,
+    {"hlsServerKey", &Global::hls_server_key, "server.key", HlsCertificate, IsDefault, no_check, kOn,
      "Private key of HLS over TLS."},
-    {"hlsServerCert", &Global::hls_server_cert, "server.crt", HlsCertificate, IsDefault, no_check, kIdle,
+    {"hlsServerCert", &Global::hls_server_cert, "server.crt", HlsCertificate, IsDefault, no_check, kOn,
      "Certificate of HLS over TLS."},
     {"hlsTrustedProxies", &Global::hls_trusted_proxies, "", WorkerSetting, IsDefault,
-     ips<&Global::hls_trusted_proxies, Global>, if_hls_off,
+     ips<&Global::hls_trusted_proxies, Global>, kOn,
      "IPs or CIDRs of proxies whose X-Forwarded-For header names the client."},
 });
 

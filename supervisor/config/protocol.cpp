@@ -8,6 +8,8 @@ std::string_view name_of(Protocol protocol) {
     return "rtsp";
   case Protocol::Rtmp:
     return "rtmp";
+  case Protocol::Hls:
+    return "hls";
   }
   return {};
 }
@@ -18,6 +20,8 @@ std::string_view label_of(Protocol protocol, bool tls) {
     return tls ? "RTSPS" : "RTSP";
   case Protocol::Rtmp:
     return tls ? "RTMPS" : "RTMP";
+  case Protocol::Hls:
+    return "HLS";
   }
   return {};
 }

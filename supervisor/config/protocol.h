@@ -9,8 +9,8 @@
 
 namespace sluice::config {
 
-enum class Protocol : uint8_t { Rtsp, Rtmp };
-constexpr std::array kProtocols{Protocol::Rtsp, Protocol::Rtmp};
+enum class Protocol : uint8_t { Rtsp, Rtmp, Hls };
+constexpr std::array kProtocols{Protocol::Rtsp, Protocol::Rtmp, Protocol::Hls};
 
 // One T for each.
 template <class T> struct PerProtocol {

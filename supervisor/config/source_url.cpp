@@ -14,6 +14,8 @@ uint16_t default_port(Protocol protocol, bool tls) {
     return tls ? 322 : 554;
   case Protocol::Rtmp:
     return tls ? 443 : 1935;
+  case Protocol::Hls:
+    return tls ? 443 : 80;
   }
   return 0;
 }

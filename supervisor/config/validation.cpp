@@ -77,6 +77,12 @@ void check_other_listeners(const Configuration &global, Problems &problems) {
 }
 
 void check_hls(const Configuration &global, Problems &problems) {
+  constexpr int kMostSegments = 100; // of a playlist; stores hold twice as many
+  if (global.hls_segment_count > kMostSegments)
+    problems.push_back({"hlsSegmentCount", fmt::format("The maximum number of HLS segments is {}", kMostSegments)});
+  if (global.hls_segment_duration <= 0) problems.push_back({"hlsSegmentDuration", "expected more than 0s"});
+  if (global.hls_part_duration <= 0) problems.push_back({"hlsPartDuration", "expected more than 0s"});
+  if (global.hls_segment_max_size == 0) problems.push_back({"hlsSegmentMaxSize", "expected more than 0"});
   if (global.hls_segment_count < 3) problems.push_back({"hlsSegmentCount", "The minimum number of HLS segments is 3"});
   if (global.hls_variant != HlsVariant::LowLatency) return;
   if (global.hls_segment_count < 7)
@@ -92,14 +98,15 @@ void check_workers(const Configuration &global, Problems &problems) {
                                                    slots, kMaxWorkerSlots)});
     return;
   }
-  auto check_room = [&](Protocol protocol, int workers, std::string_view parameter, std::string_view others) {
+  auto check_room = [&](Protocol protocol, int workers, std::string_view parameter) {
     if (workers != 0 || !needs_workers(global, protocol)) return;
     if (++slots > kMaxWorkerSlots)
-      problems.push_back({parameter, fmt::format("{} leaves no worker for {}; together they may be {}", others,
+      problems.push_back({parameter, fmt::format("the others leave no worker for {}; together they may be {}",
                                                  label_of(protocol, false), kMaxWorkerSlots)});
   };
-  check_room(Protocol::Rtsp, global.rtsp_workers, "rtspWorkers", "rtmpWorkers");
-  check_room(Protocol::Rtmp, global.rtmp_workers, "rtmpWorkers", "rtspWorkers");
+  check_room(Protocol::Rtsp, global.rtsp_workers, "rtspWorkers");
+  check_room(Protocol::Rtmp, global.rtmp_workers, "rtmpWorkers");
+  check_room(Protocol::Hls, global.hls_workers, "hlsWorkers");
 }
 
 void check_expressions(const Configuration &global, Problems &problems) {

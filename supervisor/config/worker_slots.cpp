@@ -10,13 +10,15 @@ namespace {
 constexpr size_t kSlots = kMaxWorkerSlots;
 
 size_t configured_workers(const Configuration &configuration, Protocol protocol) {
-  return static_cast<size_t>(protocol == Protocol::Rtsp ? configuration.rtsp_workers : configuration.rtmp_workers);
+  PerProtocol<int> workers{{configuration.rtsp_workers, configuration.rtmp_workers, configuration.hls_workers}};
+  return static_cast<size_t>(workers[protocol]);
 }
 
 } // namespace
 
 bool serves(const Configuration &configuration, Protocol protocol) {
-  return protocol == Protocol::Rtsp ? !configuration.rtsp_disable : !configuration.rtmp_disable;
+  PerProtocol<bool> disabled{{configuration.rtsp_disable, configuration.rtmp_disable, configuration.hls_disable}};
+  return !disabled[protocol];
 }
 
 bool needs_workers(const Configuration &configuration, Protocol protocol) {

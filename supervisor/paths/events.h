@@ -127,6 +127,14 @@ struct EndSource {
   SourceId source = 0;
 };
 
+// The path's stream can be read, or no more.
+struct PathReady {
+  std::string path;
+};
+struct PathNotReady {
+  std::string path;
+};
+
 enum class Hook : uint8_t { OnInit, OnDemand, OnReady, OnRead };
 struct RunCommand {
   CommandNumber number = 0;
@@ -145,7 +153,7 @@ struct Log {
   LogLevel level = LogLevel::Info;
 };
 using Effect = std::variant<Send, OpenStream, GrantRead, Subscribe, Unsubscribe, CloseStream, PullSource, EndSource,
-                            RunCommand, EndCommand, Log>;
+                            PathReady, PathNotReady, RunCommand, EndCommand, Log>;
 using Effects = std::vector<Effect>;
 
 // --- what there is, for the API ---

@@ -98,6 +98,7 @@ void Paths::become_ready(NamedPath &named) {
     else
       effects_.push_back(Send{held.slot, control::Described{held.request, stream.description}});
   }
+  effects_.push_back(PathReady{named.first});
   if (path.ready_command == 0) run(path.ready_command, Hook::OnReady, named, path.rules.on_ready);
 }
 
@@ -105,6 +106,7 @@ void Paths::become_not_ready(NamedPath &named) {
   Path &path = named.second;
   Stream &stream = streams_.at(path.stream);
   stream.ready = stream.kept = false;
+  effects_.push_back(PathNotReady{named.first});
   end(path.ready_command);
   if (path.demand == Demand::Ready || path.demand == Demand::Closing) stop_demand(named);
   unused_.push_back(named.first);

@@ -50,7 +50,7 @@ uint64_t default_memory_budget() {
 
 MemoryBudget memory_budget(uint64_t max_memory) {
   uint64_t all = max_memory == 0 ? default_memory_budget() : max_memory;
-  return {all - all / 4, all / 4};
+  return {all / 2, all - all / 2 - all / 4, all / 4};
 }
 
 } // namespace sluice::processes

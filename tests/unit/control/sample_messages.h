@@ -15,12 +15,18 @@ inline media::StreamDescription sample_description() {
 
 inline std::vector<Message> sample_messages() {
   RtspSettings rtsp{false, false, true, 8000, 8001, ":8000", "[::1]:8001", "224.1.0.0"};
-  WorkerSettings settings{1, 2, 3, 2, {1, 5}, true, 5, rtsp};
+  HlsSettings hls{HlsVariant::LowLatency, 7, 8, 9, 10, "*", {"10.0.0.0/8"}};
+  WorkerSettings settings{1, 2, 3, 2, {1, 5}, true, 5, rtsp, hls};
   Credentials credentials{"DESCRIBE", "rtsp://host/path", "Basic dXNlcjpwYXNz"};
   return {Hello{7, 8, 9},
           LogLine{2, "text"},
           Connected{1, 2, "1.2.3.4:5"},
           Closed{1},
+          Authorize{1, "path", "query", "1.2.3.4:5", credentials},
+          Mux{1, "path", "1.2.3.4"},
+          MuxerReady{1},
+          MuxerEnded{1, Refusal::NoPublisher, "reason"},
+          MuxerUsed{1},
           Describe{1, "path", "query", "1.2.3.4:5", credentials},
           Admit{1, 2, 3, true, "path", "query", "1.2.3.4:5", credentials},
           Publish{1, 2, 3, true, "path", "query", "1.2.3.4:5", credentials, sample_description()},
@@ -58,6 +64,11 @@ inline std::vector<Message> sample_messages() {
           StopMulticast{1},
           StartSource{1, "path", "rtsp://host/path", {"1.2.3.4:5"}, SourceTransport::Tcp, true, "print"},
           StopSource{1},
+          StartMuxer{1, "path", true},
+          StopMuxer{1},
+          MuxerGranted{1, 2},
+          MuxerWithdrawn{1},
+          ForgetVerdicts{},
           StrayOffer{1, true, {"1.2.3.4:5", true, 96, 7}},
           RingReplaced{1},
           RingKept{1},
