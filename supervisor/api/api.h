@@ -2,8 +2,8 @@
 // refused with the reason and nothing changed. Loop and backend outlive it.
 #pragma once
 
+#include "common/http/server/server.h"
 #include "supervisor/config/configuration.h"
-#include "supervisor/http/server.h"
 #include "supervisor/paths/events.h"
 
 #include <memory>

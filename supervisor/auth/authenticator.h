@@ -3,10 +3,10 @@
 // its worker. The loop and the listener must outlive it.
 #pragma once
 
+#include "common/base/ip_list.h"
 #include "common/loop/loop.h"
 #include "supervisor/auth/external.h"
 #include "supervisor/auth/http_authorization.h"
-#include "supervisor/auth/ip_list.h"
 #include "supervisor/auth/nonces.h"
 #include "supervisor/auth/slow_credentials.h"
 #include "supervisor/config/configuration.h"

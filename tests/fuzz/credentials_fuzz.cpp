@@ -2,9 +2,9 @@
 // address, then items of a list. Argon2 is never computed.
 #include "common/base/bytes.h"
 #include "common/base/check.h"
+#include "common/base/ip_list.h"
 #include "supervisor/auth/credentials.h"
 #include "supervisor/auth/external_body.h"
-#include "supervisor/auth/ip_list.h"
 #include "supervisor/auth/query_credentials.h"
 #include "supervisor/config/addresses.h"
 
@@ -28,7 +28,7 @@ void check_list(std::string_view address, std::string_view rest) {
     bool terminated = items.back().find('\0') != std::string::npos;
     valid = valid && !terminated && config::is_ip_or_cidr(items.back());
   }
-  auto list = auth::IpList::parse(items);
+  auto list = IpList::parse(items);
   CHECK(list.has_value() == valid);
   if (!list) return;
   list->contains(address);

@@ -15,6 +15,7 @@ INSIDE = [
     (r"common/media", ["common/base"]),
     (r"common/rtp", ["common/base", "common/media"]),
     (r"common/http", ["common/base"]),
+    (r"common/http/server", ["common/base", "common/http", "common/loop"]),
     (r"common/loop", ["common/base"]),
     (r"ipc/ring", ["common/base", "common/media"]),
     (r"workers/[^/]+/protocol", ["common/base", "common/media", "common/rtp", "common/http"]),

@@ -1,4 +1,4 @@
-#include "supervisor/auth/ip_list.h"
+#include "common/base/ip_list.h"
 #include "supervisor/config/addresses.h"
 
 #include <gtest/gtest.h>

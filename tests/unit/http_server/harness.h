@@ -1,7 +1,7 @@
 // A server on a loopback port, what it reports, and clients in the same thread.
 #pragma once
 
-#include "supervisor/http/server.h"
+#include "common/http/server/server.h"
 
 #include <gtest/gtest.h>
 

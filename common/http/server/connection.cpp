@@ -1,4 +1,4 @@
-#include "supervisor/http/connection.h"
+#include "common/http/server/connection.h"
 
 #include "common/base/check.h"
 

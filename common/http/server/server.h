@@ -6,7 +6,7 @@
 // connections beyond max_connections a 503 is said; more are closed without a word.
 #pragma once
 
-#include "supervisor/http/connection.h"
+#include "common/http/server/connection.h"
 
 #include <memory>
 #include <unordered_map>

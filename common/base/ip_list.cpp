@@ -1,4 +1,4 @@
-#include "supervisor/auth/ip_list.h"
+#include "common/base/ip_list.h"
 
 #include "common/base/log.h"
 
@@ -8,7 +8,7 @@
 #include <charconv>
 #include <cstring>
 
-namespace sluice::auth {
+namespace sluice {
 namespace {
 
 constexpr std::array<uint8_t, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
@@ -70,4 +70,4 @@ bool IpList::contains(std::string_view text) const {
   });
 }
 
-} // namespace sluice::auth
+} // namespace sluice

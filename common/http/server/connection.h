@@ -7,9 +7,9 @@
 #include "common/base/fd.h"
 #include "common/http/request_parser.h"
 #include "common/http/response.h"
+#include "common/http/server/options.h"
 #include "common/loop/loop.h"
 #include "common/loop/socket.h"
-#include "supervisor/http/options.h"
 
 #include <optional>
 

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-namespace sluice::auth {
+namespace sluice {
 
 class IpList {
 public:
@@ -36,4 +36,4 @@ private:
   std::vector<Range> ranges_;
 };
 
-} // namespace sluice::auth
+} // namespace sluice

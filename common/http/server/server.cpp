@@ -1,4 +1,4 @@
-#include "supervisor/http/server.h"
+#include "common/http/server/server.h"
 
 #include <algorithm>
 #include <cerrno>
