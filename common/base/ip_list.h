@@ -17,6 +17,8 @@ public:
   // The same texts as config::is_ip_or_cidr. Bits of a range beyond its prefix do not matter.
   static Result<IpList> parse(const std::vector<std::string> &items);
 
+  static bool is_address(std::string_view text) { return address_of(text).has_value(); }
+
   bool empty() const { return ranges_.empty(); }
   // An address, perhaps with a zone ("fe80::1%eth0"), which does not matter; false for anything else.
   bool contains(std::string_view address) const;

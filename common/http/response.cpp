@@ -48,6 +48,8 @@ constexpr std::pair<uint16_t, std::string_view> kReasons[] = {
     {505, "HTTP Version Not Supported"},
 };
 
+} // namespace
+
 bool can_be_sent(const Response &response) {
   const auto &headers = response.headers.all();
   return response.status >= 200 && response.status <= 599 &&
@@ -55,41 +57,66 @@ bool can_be_sent(const Response &response) {
                      [](const Header &header) { return is_token(header.name) && is_header_value(header.value); });
 }
 
-// Headers that say how the message is framed, or that the server writes itself.
-bool is_ours(std::string_view name, const Framing &framing) {
-  return equal_ignoring_case(name, "Content-Length") || equal_ignoring_case(name, "Transfer-Encoding") ||
-         equal_ignoring_case(name, "Connection") || (!framing.server.empty() && equal_ignoring_case(name, "Server")) ||
-         (framing.date && equal_ignoring_case(name, "Date"));
+bool is_framing(std::string_view name) {
+  switch (name.size()) { // of most names that is all there is to look at
+  case sizeof("Connection") - 1:
+    return equal_ignoring_case(name, "Connection");
+  case sizeof("Content-Length") - 1:
+    return equal_ignoring_case(name, "Content-Length");
+  case sizeof("Transfer-Encoding") - 1:
+    return equal_ignoring_case(name, "Transfer-Encoding");
+  }
+  return false;
 }
 
-} // namespace
-
-Serialised serialise(Response response, const Framing &framing) {
-  if (!can_be_sent(response)) {
-    response = Response{.status = 500, .close = response.close};
-  }
-  std::string head = fmt::format("HTTP/1.1 {} {}\r\n", response.status, reason_phrase(response.status));
+bool serialise(Response response, const Framing &framing, OutputQueue &output, uint64_t owner) {
+  if (!can_be_sent(response)) response = Response{.status = 500, .close = response.close};
+  std::string &head = output.text();
   auto add = [&](std::string_view name, std::string_view value) {
     head.append(name).append(": ").append(value) += "\r\n";
   };
-  if (framing.date) add("Date", format_date(*framing.date));
-  if (!framing.server.empty() && is_header_value(framing.server)) add("Server", framing.server);
+  auto add_number = [&](uint64_t number, std::string_view behind) {
+    fmt::format_int digits(number);
+    head.append(digits.data(), digits.size()) += behind;
+  };
+  head += "HTTP/1.1 ";
+  add_number(response.status, " ");
+  head.append(reason_phrase(response.status)) += "\r\n";
+  if (framing.date) add("Date", cached_date(*framing.date));
+  bool names_server = !framing.server.empty() && is_header_value(framing.server);
+  if (names_server) add("Server", framing.server);
   for (const Header &header : response.headers.all()) {
-    if (!is_ours(header.name, framing)) add(header.name, trim(header.value));
+    bool written = is_framing(header.name) || (framing.date && equal_ignoring_case(header.name, "Date")) ||
+                   (names_server && equal_ignoring_case(header.name, "Server"));
+    if (!written) add(header.name, trim(header.value));
   }
   bool bodiless = response.status == 204 || response.status == 304;
-  if (!bodiless) add("Content-Length", std::to_string(response.body.size()));
+  if (!bodiless) {
+    head += "Content-Length: ";
+    add_number(response.body.size(), "\r\n");
+  }
   bool keep_alive = framing.keep_alive && !response.close;
   if (!keep_alive) add("Connection", "close");
   if (keep_alive && framing.minor_version == 0) add("Connection", "keep-alive");
   head += "\r\n";
-  return {std::move(head), bodiless || framing.head_only ? std::string() : std::move(response.body)};
+  return bodiless || framing.head_only || output.append(std::move(response.body), owner);
 }
 
 std::string_view reason_phrase(uint16_t status) {
   const auto *found = std::find_if(std::begin(kReasons), std::end(kReasons),
                                    [&](const auto &reason) { return reason.first == status; });
   return found == std::end(kReasons) ? std::string_view() : found->second;
+}
+
+std::string_view cached_date(Nanoseconds since_1970) {
+  thread_local Nanoseconds of_second = -1;
+  thread_local std::string text;
+  Nanoseconds second = since_1970 / kSecond;
+  if (second != of_second) {
+    text = format_date(since_1970);
+    of_second = second;
+  }
+  return text;
 }
 
 // The civil date from the days since 1970, in years that begin in March: the leap day comes last.

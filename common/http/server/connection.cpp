@@ -1,86 +1,60 @@
 #include "common/http/server/connection.h"
 
-#include "common/base/check.h"
+#include "common/http/http1.h"
 
 #include <sys/uio.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <utility>
 
 namespace sluice::http {
 namespace {
 
-constexpr std::string_view kServerName = "sluice";
 constexpr size_t kReceiveBytes = 16 * 1024;
+constexpr int kReadsPerTurn = 8;
+constexpr size_t kSentPerTurn = 2 * 1024 * 1024;
+constexpr size_t kParts = 64; // of a send
 
 } // namespace
 
 Connection::Connection(loop::Loop &loop, Host &host, const ServerOptions &options, uint64_t id, Fd fd,
-                       const loop::SocketAddress &peer)
-    : loop_(loop), host_(host), options_(options), id_(id), fd_(std::move(fd)), peer_(peer),
-      deadline_(loop.now() + options.idle_timeout), parser_(options.max_body_bytes) {
+                       loop::StreamSocket socket, const loop::SocketAddress &peer, const Counters &counters)
+    : loop_(loop), host_(host), options_(options), id_(id), fd_(std::move(fd)), socket_(std::move(socket)), peer_(peer),
+      counters_(counters), state_(socket_.is_tls() ? State::Shaking : State::Silent),
+      deadline_(loop.now() + (socket_.is_tls() ? options.read_timeout : options.idle_timeout)) {
   poll_.emplace(loop, fd_.get(), static_cast<loop::Poll::Listener &>(*this));
-  framing_.server = kServerName;
   update_watch();
 }
 
-bool Connection::may_follow(State next) const {
-  switch (state_) {
-  case State::Idle: // Writing: turned away
-    return next != State::Idle && next != State::Lingering;
-  case State::Reading:
-    return next == State::Asking || next == State::Writing || next == State::Ended;
-  case State::Asking:
-    return next == State::Writing || next == State::Ended;
-  case State::Writing:
-    return next == State::Idle || next == State::Lingering || next == State::Ended;
-  case State::Lingering:
-    return next == State::Ended;
-  case State::Ended:
-    return false;
-  }
-  return false;
-}
-
-void Connection::set_state(State next) {
-  CHECK(may_follow(next));
-  state_ = next;
-  Nanoseconds now = loop_.now();
-  switch (next) {
-  case State::Idle:
-    deadline_ = now + options_.idle_timeout;
-    return;
-  case State::Reading:
-    deadline_ = now + options_.read_timeout;
-    return;
-  case State::Asking:
-    deadline_ = now + options_.answer_timeout;
-    return;
-  case State::Writing:
-    deadline_ = now + options_.write_timeout;
-    return;
-  case State::Lingering:
-    deadline_ = now + options_.linger_timeout;
-    return;
-  case State::Ended:
-    return;
-  }
+Now Connection::now() const {
+  return {.monotonic = loop_.now(), .wall = wall_now()};
 }
 
 void Connection::update_watch() {
   if (!poll_) return;
-  bool reads = !input_ended_ && (state_ == State::Lingering || (!closing_ && input_.size() < kMaxUnreadBytes));
-  bool writes = sent_ < output_head_.size() + output_body_.size();
+  bool reads = !input_ended_;
+  if (state_ == State::Open) reads = reads && protocol_->takes_input() && protocol_->end() == Protocol::End::No;
+  bool writes = socket_.wants_write() || (state_ == State::Open && !protocol_->output().empty());
   poll_->watch((reads ? loop::Poll::kReadable : 0) | (writes ? loop::Poll::kWritable : 0));
+  if (reads && state_ != State::Lingering && socket_.has_unread() && !std::exchange(resume_asked_, true))
+    host_.resume_later(*this);
 }
 
 void Connection::on_poll(int, int events) {
   if ((events & loop::Poll::kWritable) != 0) {
-    flush();
-    process_input();
+    blocked_ = false;
+    pump();
   }
   if ((events & loop::Poll::kReadable) != 0) receive();
+  update_watch();
+}
+
+void Connection::resume() {
+  resume_asked_ = false;
+  if (state_ == State::Ended) return;
+  receive();
   update_watch();
 }
 
@@ -88,165 +62,230 @@ void Connection::on_poll(int, int events) {
 
 void Connection::receive() {
   if (state_ == State::Lingering) return discard();
-  if (state_ == State::Ended || closing_ || input_ended_ || input_.size() >= kMaxUnreadBytes) return;
+  for (int i = 0; i < kReadsPerTurn; i++)
+    if (!receive_once() || !socket_.has_unread()) break;
+  pump();
+}
+
+// True: it may go on.
+bool Connection::receive_once() {
+  if (state_ == State::Ended || state_ == State::Lingering || input_ended_) return false;
+  if (state_ == State::Open && (!protocol_->takes_input() || protocol_->end() != Protocol::End::No)) return false;
   uint8_t bytes[kReceiveBytes];
-  ssize_t count = ::recv(fd_.get(), bytes, std::min(sizeof bytes, kMaxUnreadBytes - input_.size()), MSG_DONTWAIT);
-  if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (count < 0) return end();
-  input_ended_ = count == 0; // it may still wait for answers
-  input_.insert(input_.end(), bytes, bytes + count);
-  process_input();
+  auto count = socket_.read(bytes);
+  if (!count) {
+    end(count.error().message);
+    return false;
+  }
+  if (state_ == State::Shaking && !socket_.handshaking()) on_shaken();
+  if (state_ == State::Ended) return false;
+  if (!*count) return true;
+  if (**count == 0) {
+    on_input_end();
+    return false;
+  }
+  received_bytes_ += **count;
+  if (counters_.received != nullptr) counters_.received->fetch_add(**count, std::memory_order_relaxed);
+  on_input(Bytes(bytes, **count));
+  return true;
+}
+
+void Connection::on_shaken() {
+  state_ = State::Silent;
+  deadline_ = loop_.now() + options_.idle_timeout;
+  if (!turned_away_) return;
+  speak_http1();
+  protocol_->turn_away(*turned_away_, now());
+}
+
+void Connection::speak_http1() {
+  protocol_ = std::make_unique<Http1>(static_cast<Protocol::Listener &>(*this), options_, now());
+  state_ = State::Open;
+}
+
+void Connection::on_input(Bytes input) {
+  if (state_ == State::Silent) speak_http1();
+  busy_ = true;
+  protocol_->feed(input, now());
+  busy_ = false;
+}
+
+// Whoever waits for answers may still read them, but most often it is gone.
+void Connection::on_input_end() {
+  input_ended_ = true;
+  if (state_ != State::Open) return end("closed by the client");
+  bool gone = false;
+  for (uint64_t number : protocol_->waiting()) gone = host_.on_half_closed(*this, number) || gone;
+  if (state_ != State::Open) return;
+  if (gone) return end("closed by the client");
+  busy_ = true;
+  protocol_->end_input(now());
+  busy_ = false;
 }
 
 void Connection::discard() {
   uint8_t scrap[kReceiveBytes];
   ssize_t count = ::recv(fd_.get(), scrap, sizeof scrap, MSG_DONTWAIT);
-  if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR)) end();
+  if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR)) end(std::move(end_reason_));
 }
 
-// One request at a time: the next one is looked at when the answer to the last one was sent. An answer may come from
-// within on_request(), so this is a loop and not a recursion.
-void Connection::process_input() {
-  if (processing_) return;
-  processing_ = true;
-  size_t done = 0;
-  while ((state_ == State::Idle || state_ == State::Reading) && done < input_.size()) {
-    RequestParser::Progress progress = parser_.feed(Bytes(input_).subspan(done));
-    done += progress.consumed;
-    handle(progress, done < input_.size());
-  }
-  processing_ = false;
-  if (closing_ || state_ == State::Ended)
-    input_ = {};
-  else
-    input_.erase(input_.begin(), input_.begin() + static_cast<ptrdiff_t>(done));
-  if (input_ended_ && (state_ == State::Idle || state_ == State::Reading)) end();
+void Connection::on_request(uint64_t number, Request request) {
+  if (state_ == State::Open) host_.on_request(*this, number, std::move(request));
 }
 
-void Connection::handle(RequestParser::Progress &progress, bool more_input) {
-  if (state_ == State::Idle && !parser_.between_requests()) set_state(State::Reading);
-  if (auto *refusal = std::get_if<Refusal>(&progress.outcome)) return refuse(*refusal);
-  if (std::holds_alternative<ExpectsContinue>(progress.outcome) && !more_input) {
-    output_head_ += kContinue;
-    return flush();
-  }
-  auto *request = std::get_if<Request>(&progress.outcome);
-  if (request == nullptr) return;
-  set_state(State::Asking);
-  framing_.keep_alive = request->keep_alive;
-  framing_.minor_version = request->minor_version;
-  framing_.head_only = request->method == "HEAD";
-  host_.on_request(*this, ++request_number_, std::move(*request));
+void Connection::on_refused(const Refusal &refusal) {
+  host_.on_refused(*this, refusal);
+}
+
+void Connection::on_withdrawn(uint64_t number) {
+  host_.on_gone(*this, number);
 }
 
 // --- output ---
 
 void Connection::turn_away(const Refusal &refusal) {
-  refuse(refusal);
+  if (state_ == State::Shaking) {
+    turned_away_ = refusal;
+    return;
+  }
+  speak_http1();
+  protocol_->turn_away(refusal, now());
+  pump();
   update_watch();
-}
-
-void Connection::refuse(const Refusal &refusal) {
-  framing_.keep_alive = false;
-  framing_.head_only = false;
-  std::string reason; // of our own making, but it may quote
-  for (char c : refusal.reason)
-    if (c >= ' ' && c != '"' && c != '\\') reason += c;
-  send_answer(Response{.status = refusal.status,
-                       .headers = {{"Content-Type", "application/json"}},
-                       .body = "{\"error\":\"" + reason + "\"}",
-                       .close = true});
-  host_.on_refused(*this, refusal);
 }
 
 bool Connection::answer(uint64_t number, Response response) {
-  if (state_ != State::Asking || number != request_number_) return false;
-  send_answer(std::move(response));
-  process_input();
-  update_watch();
+  if (state_ != State::Open || !protocol_->respond(number, std::move(response), now())) return false;
+  if (busy_) return true;
+  if (!protocol_->multiplexes())
+    flush();
+  else if (!std::exchange(flush_asked_, true))
+    host_.flush_later(*this);
   return true;
 }
 
-void Connection::send_answer(Response response) {
-  bool last_input = input_ended_ && input_.empty();
-  framing_.keep_alive = framing_.keep_alive && !response.close && !last_request_ && !last_input;
-  framing_.date = wall_now();
-  closing_ = !framing_.keep_alive;
-  Serialised serialised = serialise(std::move(response), framing_);
-  output_head_ += serialised.head;
-  output_body_ = std::move(serialised.body);
-  set_state(State::Writing);
-  flush();
-}
-
 void Connection::flush() {
-  size_t total = output_head_.size() + output_body_.size();
-  while (state_ != State::Ended && sent_ < total) {
-    size_t of_head = std::min(sent_, output_head_.size()), of_body = sent_ - of_head;
-    iovec parts[2] = {{output_head_.data() + of_head, output_head_.size() - of_head},
-                      {output_body_.data() + of_body, output_body_.size() - of_body}};
-    msghdr message{};
-    message.msg_iov = parts;
-    message.msg_iovlen = 2;
-    ssize_t count = ::sendmsg(fd_.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0 && errno == EAGAIN) return;
-    if (count < 0) return end();
-    sent_ += static_cast<size_t>(count);
-    if (state_ == State::Writing) deadline_ = loop_.now() + options_.write_timeout;
-  }
+  flush_asked_ = false;
   if (state_ == State::Ended) return;
-  sent_ = 0;
-  output_head_.clear();
-  output_body_ = {}; // may be large: not kept
-  if (state_ == State::Writing) answered();
+  pump();
+  update_watch();
 }
 
-void Connection::answered() {
-  closing_ = closing_ || last_request_;
-  if (closing_) return linger();
-  set_state(State::Idle);
+void Connection::set_answer_timeout(uint64_t number, Nanoseconds timeout) {
+  if (state_ == State::Open) protocol_->set_answer_timeout(number, timeout, now());
+}
+
+// Sends until there is nothing more, the socket takes nothing more, or it was enough for this turn. An answer that
+// left may let the next request in, which may be answered from within.
+void Connection::pump() {
+  if (busy_) return;
+  if (state_ != State::Open) return after_pump();
+  busy_ = true;
+  size_t budget = kSentPerTurn;
+  while (state_ == State::Open && !blocked_ && protocol_->end() != Protocol::End::AtOnce) {
+    protocol_->fill();
+    if (protocol_->output().empty() || !send_some(budget)) break;
+  }
+  busy_ = false;
+  after_pump();
+}
+
+bool Connection::send_some(size_t &budget) {
+  OutputQueue &output = protocol_->output();
+  std::array<Bytes, kParts> bytes;
+  std::array<iovec, kParts> parts;
+  size_t count = output.gather(bytes, std::min(budget, socket_.largest_write()));
+  for (size_t i = 0; i < count; i++) parts[i] = {const_cast<uint8_t *>(bytes[i].data()), bytes[i].size()};
+  auto taken = socket_.write(std::span<const iovec>(parts).first(count));
+  if (!taken) {
+    end(taken.error().message);
+    return false;
+  }
+  if (!*taken) {
+    blocked_ = true;
+    return false;
+  }
+  sent_bytes_ += **taken;
+  if (counters_.sent != nullptr) counters_.sent->fetch_add(**taken, std::memory_order_relaxed);
+  auto torn = output.consume(**taken);
+  if (torn) protocol_->on_torn(*torn, now());
+  torn_ = torn && protocol_->end() == Protocol::End::AtOnce;
+  protocol_->on_sent(now());
+  budget -= std::min(budget, **taken);
+  return budget > 0;
+}
+
+void Connection::after_pump() {
+  if (state_ == State::Ended) return;
+  if (socket_.wants_write()) {
+    auto left = socket_.flush();
+    if (!left) return end(left.error().message);
+    if (socket_.wants_write()) blocked_ = true;
+  }
+  if (state_ != State::Open) return;
+  if (protocol_->end() == Protocol::End::AtOnce) return end(protocol_->end_reason());
+  if (protocol_->end() == Protocol::End::WhenSent && protocol_->output().empty()) linger();
 }
 
 // --- the end ---
 
+bool Connection::leaving() const {
+  return state_ == State::Lingering || turned_away_.has_value() ||
+         (state_ == State::Open && protocol_->end() != Protocol::End::No);
+}
+
 // Ours is sent, with a FIN behind it. What the client still sends is read: closing now would make the kernel answer
 // with a reset, which takes our last bytes away from the client.
 void Connection::linger() {
-  if (input_ended_) return end();
+  if (!std::exchange(said_goodbye_, true)) socket_.shutdown();
+  if (socket_.wants_write()) return; // after_pump() comes back
+  end_reason_ = protocol_->end_reason();
+  if (input_ended_) return end(std::move(end_reason_));
   loop::close_in_order(fd_.get());
-  set_state(State::Lingering);
+  state_ = State::Lingering;
+  deadline_ = loop_.now() + options_.linger_timeout;
 }
 
 void Connection::finish() {
-  if (state_ == State::Idle) return end();
-  last_request_ = true;
+  if (state_ == State::Shaking || state_ == State::Silent) return end("the server closes");
+  if (state_ != State::Open) return;
+  protocol_->finish(now());
+  pump();
+  update_watch();
 }
 
-void Connection::end() {
+void Connection::end(std::string reason) {
   if (state_ == State::Ended) return;
-  bool orderly = state_ == State::Idle || state_ == State::Lingering || state_ == State::Writing;
-  bool all_sent = sent_ == output_head_.size() + output_body_.size();
-  if (orderly && all_sent) loop::close_in_order(fd_.get());
-  set_state(State::Ended);
+  end_reason_ = std::move(reason);
+  std::vector<uint64_t> unanswered;
+  if (state_ == State::Open) unanswered = protocol_->waiting();
+  bool all_said = unanswered.empty() && (protocol_ == nullptr || protocol_->output().empty());
+  if (torn_) {
+    ::linger none{.l_onoff = 1, .l_linger = 0}; // what the kernel holds is not to arrive
+    ::setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &none, sizeof none);
+  } else if (all_said) {
+    if (!std::exchange(said_goodbye_, true)) socket_.shutdown();
+    loop::close_in_order(fd_.get());
+  }
+  state_ = State::Ended;
   poll_.reset();
-  fd_.reset();
+  for (uint64_t number : unanswered) host_.on_gone(*this, number);
   host_.on_ended(*this);
 }
 
-void Connection::on_tick(Nanoseconds now) {
-  if (now < deadline_) return;
+void Connection::on_tick(Nanoseconds tick) {
   switch (state_) {
-  case State::Reading:
-    refuse({408, "request not complete in time"});
-    return update_watch();
-  case State::Asking:
-    refuse({504, "no answer in time"});
-    return update_watch();
-  case State::Idle:
-  case State::Writing:
+  case State::Shaking:
+  case State::Silent:
+    if (tick >= deadline_) end(state_ == State::Shaking ? "handshake not complete in time" : "idle");
+    return;
   case State::Lingering:
-    return end();
+    if (tick >= deadline_) end(std::move(end_reason_));
+    return;
+  case State::Open:
+    protocol_->on_tick({.monotonic = tick, .wall = wall_now()});
+    pump();
+    return update_watch();
   case State::Ended:
     return;
   }

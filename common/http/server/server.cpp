@@ -7,10 +7,13 @@
 namespace sluice::http {
 
 HttpServer::HttpServer(loop::Loop &loop, Listener &listener, Fd listener_fd, const ServerOptions &options)
-    : loop_(loop), listener_(listener), options_(options), turn_end_(loop, *this), tick_(loop, *this),
-      awake_(loop, *this) {
+    : HttpServer(loop, listener, options) {
   watch_listener(std::move(listener_fd));
 }
+
+HttpServer::HttpServer(loop::Loop &loop, Listener &listener, const ServerOptions &options)
+    : loop_(loop), listener_(listener), options_(options), turn_end_(loop, *this), tick_(loop, *this),
+      awake_(loop, *this) {}
 
 HttpServer::~HttpServer() {
   drop_listener();
@@ -45,7 +48,11 @@ void HttpServer::accept_connections(int limit) {
   for (int i = 0; i < limit; i++) {
     Fd fd(::accept4(listener_fd_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (fd) {
-      add_connection(std::move(fd));
+      auto peer = loop::SocketAddress::peer_of(fd.get());
+      if (!peer) continue; // reset before we came to it
+      loop::prepare_stream_socket(fd.get());
+      loop::StreamSocket socket(fd.get());
+      adopt(std::move(fd), std::move(socket), *peer);
       continue;
     }
     if (errno == ECONNABORTED || errno == EINTR) continue;
@@ -65,19 +72,32 @@ size_t HttpServer::serving() const {
                                            [](const auto &entry) { return !entry.second->leaving(); }));
 }
 
-void HttpServer::add_connection(Fd fd) {
-  auto peer = loop::SocketAddress::peer_of(fd.get());
-  if (!peer) return; // reset before we came to it
-  if (connections_.size() >= options_.max_connections + kMaxTurnedAway) return loop::close_in_order(fd.get());
-  bool full = serving() >= options_.max_connections;
-  loop::prepare_stream_socket(fd.get());
+uint64_t HttpServer::adopt(Fd fd, loop::StreamSocket socket, const loop::SocketAddress &peer,
+                           const Counters &counters) {
+  if (closing_ || connections_.size() >= options_.max_connections + kMaxTurnedAway) {
+    loop::close_in_order(fd.get());
+    return 0;
+  }
+  bool full = connections_.size() >= options_.max_connections && serving() >= options_.max_connections;
   uint64_t id = next_connection_++;
-  auto made =
-      std::make_unique<Connection>(loop_, static_cast<Connection::Host &>(*this), options_, id, std::move(fd), *peer);
-  Connection &connection = *made;
+  auto made = std::make_unique<Connection>(loop_, static_cast<Connection::Host &>(*this), options_, id, std::move(fd),
+                                           std::move(socket), peer, counters);
   connections_.emplace(id, std::move(made));
   start_ticking();
-  if (full) connection.turn_away({503, "too many connections"});
+  if (full) {
+    turned_away_.push_back(id);
+    turn_end_soon();
+  }
+  return id;
+}
+
+void HttpServer::disconnect(uint64_t connection, const std::string &reason) {
+  if (Connection *found = find(connection)) found->end(reason);
+}
+
+Connection *HttpServer::find(uint64_t connection) {
+  auto found = connections_.find(connection);
+  return found == connections_.end() ? nullptr : found->second.get();
 }
 
 // --- requests ---
@@ -92,8 +112,30 @@ void HttpServer::on_refused(Connection &connection, const Refusal &refusal) {
 }
 
 bool HttpServer::respond(const RequestKey &key, Response response) {
-  auto found = connections_.find(key.connection);
-  return found != connections_.end() && found->second->answer(key.number, std::move(response));
+  Connection *connection = find(key.connection);
+  return connection != nullptr && connection->answer(key.number, std::move(response));
+}
+
+void HttpServer::set_answer_timeout(const RequestKey &key, Nanoseconds timeout) {
+  if (Connection *connection = find(key.connection)) connection->set_answer_timeout(key.number, timeout);
+}
+
+bool HttpServer::on_half_closed(Connection &connection, uint64_t number) {
+  return listener_.on_half_closed(*this, {connection.id(), number});
+}
+
+void HttpServer::on_gone(Connection &connection, uint64_t number) {
+  listener_.on_gone(*this, {connection.id(), number});
+}
+
+void HttpServer::flush_later(Connection &connection) {
+  to_flush_.push_back(connection.id());
+  turn_end_soon();
+}
+
+void HttpServer::resume_later(Connection &connection) {
+  to_resume_.push_back(connection.id());
+  turn_end_soon();
 }
 
 // --- the end of connections ---
@@ -103,6 +145,11 @@ void HttpServer::on_ended(Connection &connection) {
   retired_.push_back(std::move(found->second));
   connections_.erase(found);
   turn_end_soon();
+  listener_.on_connection_ended(*this, {.connection = connection.id(),
+                                        .fd = connection.take_fd(),
+                                        .reason = connection.end_reason(),
+                                        .received_bytes = connection.received_bytes(),
+                                        .sent_bytes = connection.sent_bytes()});
 }
 
 void HttpServer::turn_end_soon() {
@@ -110,6 +157,12 @@ void HttpServer::turn_end_soon() {
 }
 
 void HttpServer::on_turn_end() {
+  for (uint64_t id : std::exchange(turned_away_, {}))
+    if (Connection *connection = find(id)) connection->turn_away({503, "too many connections"});
+  for (uint64_t id : std::exchange(to_resume_, {}))
+    if (Connection *connection = find(id)) connection->resume();
+  for (uint64_t id : std::exchange(to_flush_, {}))
+    if (Connection *connection = find(id)) connection->flush();
   retired_.clear();
   if (connections_.empty() && !accepting_failed_) tick_.stop();
   if (!closing_ || closed_ || !connections_.empty()) return;
@@ -148,8 +201,9 @@ void HttpServer::start_ticking() {
 
 // Timeouts are late by a quarter of the shortest at most.
 Nanoseconds HttpServer::tick_interval() const {
-  Nanoseconds shortest = std::min({options_.idle_timeout, options_.read_timeout, options_.answer_timeout,
-                                   options_.write_timeout, options_.linger_timeout});
+  Nanoseconds shortest =
+      std::min({options_.idle_timeout, options_.read_timeout, options_.write_timeout, options_.linger_timeout});
+  if (options_.answer_timeout > 0) shortest = std::min(shortest, options_.answer_timeout);
   return std::clamp(shortest / 4, 10 * kMillisecond, kSecond);
 }
 

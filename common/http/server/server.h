@@ -1,6 +1,6 @@
-// An HTTP server on the loop: accepts connections from a listening socket, gives whole requests to its listener and
-// sends the answers, which may come at any time. Loop and listener outlive it; it is never destroyed from a callback
-// of its own. Ending it closes everything at once; close() does so in order.
+// An HTTP server on the loop: accepts connections from a listening socket, or adopts those that others accepted, gives
+// whole requests to its listener and sends the answers, which may come at any time. Loop and listener outlive it; it is
+// never destroyed from a callback of its own. Ending it closes everything at once; close() does so in order.
 //
 // Bounded by ServerOptions: connections, the size of a request, the time for everything. To at most kMaxTurnedAway
 // connections beyond max_connections a 503 is said; more are closed without a word.
@@ -22,6 +22,14 @@ struct RequestKey {
   bool operator==(const RequestKey &) const = default;
 };
 
+// A connection that is no more. Its descriptor is closed with this, or by whoever takes it.
+struct ConnectionEnd {
+  uint64_t connection = 0;
+  Fd fd;
+  std::string reason; // for the log
+  uint64_t received_bytes = 0, sent_bytes = 0;
+};
+
 class HttpServer : loop::Poll::Listener, loop::Timer::Listener, loop::Check::Listener, Connection::Host {
 public:
   static constexpr size_t kMaxTurnedAway = 64;
@@ -35,6 +43,12 @@ public:
     virtual void on_access(HttpServer &server, const loop::SocketAddress &peer, const Request &request) = 0;
     // What was no request, or none in time, and what the server answered.
     virtual void on_refused(HttpServer &, const loop::SocketAddress &, const Refusal &) {}
+    // The client says nothing more while this request waits: most clients that do so have gone. True: it is taken as
+    // gone, on_gone() follows, and its connection ends. False: it will get its answer.
+    virtual bool on_half_closed(HttpServer &, const RequestKey &) { return false; }
+    // Nobody waits for the answer to this request any more: its connection has ended, or the client took it back.
+    virtual void on_gone(HttpServer &, const RequestKey &) {}
+    virtual void on_connection_ended(HttpServer &, ConnectionEnd) {}
     // The environment's fault; the server tries again.
     virtual void on_accept_failed(HttpServer &, const Error &) {}
     // After close(): no connection is left.
@@ -43,12 +57,23 @@ public:
 
   // `listener_fd` is listening and non-blocking.
   HttpServer(loop::Loop &loop, Listener &listener, Fd listener_fd, const ServerOptions &options = {});
+  // Accepts none itself.
+  HttpServer(loop::Loop &loop, Listener &listener, const ServerOptions &options);
   ~HttpServer() override;
   HttpServer(const HttpServer &) = delete;
   HttpServer &operator=(const HttpServer &) = delete;
 
   // False, and nothing happens, if the request was answered already or its connection is gone.
   bool respond(const RequestKey &key, Response response);
+
+  // How long that request may wait from now on, instead of answer_timeout; 0: for ever.
+  void set_answer_timeout(const RequestKey &key, Nanoseconds timeout);
+
+  // Serves this connection, `fd`, over `socket`, which uses it. The connection's number; 0: there are too many, and it
+  // was closed. Nothing is called back from within.
+  uint64_t adopt(Fd fd, loop::StreamSocket socket, const loop::SocketAddress &peer, const Counters &counters = {});
+  // Ends it at once.
+  void disconnect(uint64_t connection, const std::string &reason);
 
   // Another address from here on. What waits at the old one is still accepted, open connections stay.
   void set_listener(Fd listener_fd);
@@ -67,12 +92,16 @@ private:
   void on_turn_end() override;
   void on_request(Connection &connection, uint64_t number, Request request) override;
   void on_refused(Connection &connection, const Refusal &refusal) override;
+  bool on_half_closed(Connection &connection, uint64_t number) override;
+  void on_gone(Connection &connection, uint64_t number) override;
+  void flush_later(Connection &connection) override;
+  void resume_later(Connection &connection) override;
   void on_ended(Connection &connection) override;
 
   void watch_listener(Fd listener_fd);
   void drop_listener();
   void accept_connections(int limit);
-  void add_connection(Fd fd);
+  Connection *find(uint64_t connection);
   void turn_end_soon();
   void start_ticking();
   Nanoseconds tick_interval() const;
@@ -88,6 +117,7 @@ private:
   loop::Timer awake_; // so that the turn ends although nothing else happens
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;
   std::vector<std::unique_ptr<Connection>> retired_;
+  std::vector<uint64_t> to_flush_, to_resume_, turned_away_; // when the turn ends, or begins
   uint64_t next_connection_ = 1;
   Nanoseconds last_tick_ = 0;
   bool tick_skipped_ = false;

@@ -5,6 +5,24 @@
 namespace sluice::http {
 namespace {
 
+struct Serialised {
+  std::string head, body;
+};
+
+Serialised serialise(Response response, const Framing &framing) {
+  OutputQueue output;
+  EXPECT_TRUE(http::serialise(std::move(response), framing, output));
+  std::string text;
+  while (!output.empty()) {
+    Bytes part;
+    EXPECT_EQ(output.gather({&part, 1}, 100), 1U);
+    text += as_text(part);
+    EXPECT_FALSE(output.consume(part.size()));
+  }
+  size_t end = text.find("\r\n\r\n") + 4;
+  return {text.substr(0, end), text.substr(end)};
+}
+
 TEST(Response, IsSerialisedWithItsLength) {
   Serialised sent = serialise({.status = 200, .headers = {{"Content-Type", "application/json"}}, .body = "{}"}, {});
   EXPECT_EQ(sent.head, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n");

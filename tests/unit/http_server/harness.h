@@ -94,6 +94,12 @@ protected:
   void on_refused(HttpServer &, const loop::SocketAddress &, const Refusal &refusal) override {
     refused_.push_back(refusal.status);
   }
+  bool on_half_closed(HttpServer &, const RequestKey &) override { return forget_half_closed_; }
+  void on_gone(HttpServer &, const RequestKey &key) override { gone_.push_back(key); }
+  void on_connection_ended(HttpServer &, ConnectionEnd end) override {
+    if (!keeps_descriptors_) end.fd.reset();
+    ended_.push_back(std::move(end));
+  }
   void on_accept_failed(HttpServer &, const Error &) override { accept_failures_++; }
   void on_closed(HttpServer &) override { closed_++; }
 
@@ -120,8 +126,11 @@ protected:
   std::optional<HttpServer> server_;
 
   bool hold_ = false;
-  std::string body_; // of all answers; empty: one that names the path
-  std::vector<RequestKey> asked_;
+  bool forget_half_closed_ = false;
+  bool keeps_descriptors_ = false; // of connections that ended
+  std::string body_;               // of all answers; empty: one that names the path
+  std::vector<RequestKey> asked_, gone_;
+  std::vector<ConnectionEnd> ended_;
   std::vector<std::string> paths_, bodies_, access_log_;
   std::vector<uint16_t> refused_;
   int accept_failures_ = 0, closed_ = 0;
