@@ -71,6 +71,10 @@ bool StreamSocket::has_unread() const {
   return tls_ != nullptr && tls_->has_unread();
 }
 
+std::string_view StreamSocket::protocol() const {
+  return tls_ != nullptr ? tls_->protocol() : std::string_view();
+}
+
 bool StreamSocket::resumed() const {
   return tls_ != nullptr && tls_->resumed();
 }

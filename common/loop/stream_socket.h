@@ -15,6 +15,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace sluice::loop {
 
@@ -49,7 +50,8 @@ public:
   bool handshaking() const;
   bool wants_write() const; // something is kept
   bool has_unread() const;
-  bool resumed() const; // the handshake was shortened by a ticket
+  std::string_view protocol() const; // that the handshake agreed upon (ALPN); empty: none
+  bool resumed() const;              // the handshake was shortened by a ticket
 
 private:
   StreamSocket(int fd, std::unique_ptr<TlsSession> tls);

@@ -155,6 +155,37 @@ Result<void> use_ticket_keys(SSL_CTX *context, std::span<const std::string> give
   return {};
 }
 
+// --- what is spoken inside (ALPN) ---
+
+int protocols_index() {
+  static const int index = SSL_CTX_get_ex_new_index(
+      0, nullptr, nullptr, nullptr,
+      [](void *, void *list, CRYPTO_EX_DATA *, int, long, void *) { delete static_cast<std::string *>(list); });
+  return index;
+}
+
+int on_protocols(SSL *, const unsigned char **chosen, unsigned char *length, const unsigned char *offered,
+                 unsigned int offered_length, void *list) {
+  const auto &ours = *static_cast<const std::string *>(list);
+  int result = SSL_select_next_proto(const_cast<unsigned char **>(chosen), length,
+                                     reinterpret_cast<const unsigned char *>(ours.data()),
+                                     static_cast<unsigned int>(ours.size()), offered, offered_length);
+  return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+}
+
+Result<void> offer_protocols(SSL_CTX *context, std::span<const std::string> protocols) {
+  if (protocols.empty()) return {};
+  auto list = std::make_unique<std::string>(); // each with its length before it
+  for (const std::string &name : protocols) {
+    if (name.empty() || name.size() > UINT8_MAX) return Error{"a protocol's name of no usable length"};
+    list->push_back(static_cast<char>(name.size()));
+    *list += name;
+  }
+  SSL_CTX_set_alpn_select_cb(context, on_protocols, list.get());
+  CHECK(SSL_CTX_set_ex_data(context, protocols_index(), list.release()) == 1);
+  return {};
+}
+
 // --- contexts ---
 
 TlsContextPointer make_context(const SSL_METHOD *method) {
@@ -200,7 +231,8 @@ std::string take_tls_error(const char *otherwise) {
 }
 
 Result<TlsServerContext> TlsServerContext::create(std::string_view chain, std::string_view key,
-                                                  std::span<const std::string> ticket_keys) {
+                                                  std::span<const std::string> ticket_keys,
+                                                  std::span<const std::string> protocols) {
   auto certificates = parse_certificates(chain, kMaxCertificates);
   if (!certificates) return Error{"the certificate can't be used: " + certificates.error().message};
   auto private_key = parse_key(key);
@@ -226,6 +258,7 @@ Result<TlsServerContext> TlsServerContext::create(std::string_view chain, std::s
   CHECK(SSL_CTX_set_session_id_context(context.get(), reinterpret_cast<const unsigned char *>(id.data()),
                                        static_cast<unsigned int>(id.size())) == 1);
   TRY(use_ticket_keys(context.get(), ticket_keys));
+  TRY(offer_protocols(context.get(), protocols));
   return TlsServerContext(std::move(context));
 }
 

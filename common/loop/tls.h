@@ -27,9 +27,11 @@ using TlsContextPointer = std::unique_ptr<SSL_CTX, FreeTlsContext>;
 class TlsServerContext {
 public:
   // PEM texts: the server's certificate and those it was issued with; its private key. Session tickets are made with
-  // the first of `ticket_keys` and accepted with any; without any there are none. Errors say what is wrong.
+  // the first of `ticket_keys` and accepted with any; without any there are none. `protocols`: names of what is spoken
+  // inside (ALPN, RFC 7301), the best first; a client that wants none of them gets none. Errors say what is wrong.
   static Result<TlsServerContext> create(std::string_view chain, std::string_view key,
-                                         std::span<const std::string> ticket_keys);
+                                         std::span<const std::string> ticket_keys,
+                                         std::span<const std::string> protocols = {});
   SSL_CTX *raw() const { return context_.get(); }
 
 private:

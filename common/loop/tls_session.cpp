@@ -145,6 +145,13 @@ Result<void> TlsSession::expect(const std::string &host) {
   return {};
 }
 
+std::string_view TlsSession::protocol() const {
+  const unsigned char *name = nullptr;
+  unsigned int length = 0;
+  SSL_get0_alpn_selected(ssl_.get(), &name, &length);
+  return {reinterpret_cast<const char *>(name), length};
+}
+
 bool TlsSession::resumed() const {
   return SSL_session_reused(ssl_.get()) == 1;
 }

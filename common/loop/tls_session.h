@@ -14,6 +14,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace sluice::loop {
 
@@ -34,6 +35,7 @@ public:
   bool handshaking() const { return !established_; }
   bool wants_write() const { return !kept_.empty(); }
   bool has_unread() const { return unread_ && !stuck_; }
+  std::string_view protocol() const;
   bool resumed() const;
 
 private:

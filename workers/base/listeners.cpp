@@ -64,7 +64,7 @@ void Listeners::accept_connections(int listener) {
 }
 
 void Listeners::set_certificate(control::Certificate &certificate) {
-  auto made = loop::TlsServerContext::create(certificate.chain, certificate.key, certificate.ticket_keys);
+  auto made = loop::TlsServerContext::create(certificate.chain, certificate.key, certificate.ticket_keys, protocols_);
   wipe(certificate.key);
   for (std::string &key : certificate.ticket_keys) wipe(key);
   if (!made) return log(LogLevel::Error, "[{}S] {}", label_, made.error().message);

@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <unordered_set>
 #include <vector>
 
@@ -25,8 +26,9 @@ public:
     ~Owner() = default;
   };
 
-  // `label`: of log lines.
-  Listeners(loop::Loop &loop, Owner &owner, const char *label) : loop_(loop), owner_(owner), label_(label) {}
+  // `label`: of log lines. `protocols`: that are offered inside TLS (ALPN).
+  Listeners(loop::Loop &loop, Owner &owner, const char *label, std::vector<std::string> protocols = {})
+      : loop_(loop), owner_(owner), label_(label), protocols_(std::move(protocols)) {}
   ~Listeners() override;
 
   // Those there are from now on, the last `tls` of them for TLS. Who waits in one that goes is accepted first.
@@ -50,6 +52,7 @@ private:
   loop::Loop &loop_;
   Owner &owner_;
   const char *label_;
+  const std::vector<std::string> protocols_;
   std::vector<Fd> listeners_;
   std::vector<std::unique_ptr<loop::Poll>> polls_;
   std::unordered_set<int> tls_fds_;

@@ -20,11 +20,11 @@ size_t descriptor_limit() {
 } // namespace
 
 Server::Server(loop::Loop &loop, Supervisor &supervisor, shm::SessionTable &table, ServerParts &parts,
-               const char *label)
+               const char *label, std::vector<std::string> protocols)
     : loop_(loop), supervisor_(supervisor), label_(label), welcome_(parts.welcome), allocator_(table),
       streams_(loop, *this, std::move(parts.board), std::move(parts.doorbells), parts.welcome.slot),
-      listeners_(loop, *this, label), sources_(*this, *this), next_turn_(loop, *this), turn_end_(loop, *this),
-      second_(loop, *this),
+      listeners_(loop, *this, label, std::move(protocols)), sources_(*this, *this), next_turn_(loop, *this),
+      turn_end_(loop, *this), second_(loop, *this),
       max_descriptors_(std::max<size_t>(descriptor_limit(), 2 * kReservedDescriptors) - kReservedDescriptors) {}
 
 Server::~Server() = default;

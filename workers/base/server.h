@@ -73,8 +73,9 @@ public:
 protected:
   static constexpr size_t kReservedDescriptors = 256; // listeners, doorbells, rings, messages under way
 
-  // `label`: of log lines.
-  Server(loop::Loop &loop, Supervisor &supervisor, shm::SessionTable &table, ServerParts &parts, const char *label);
+  // `label`: of log lines. `protocols`: that are offered inside TLS (ALPN).
+  Server(loop::Loop &loop, Supervisor &supervisor, shm::SessionTable &table, ServerParts &parts, const char *label,
+         std::vector<std::string> protocols = {});
   // To be called once the derived server is whole.
   void start(ServerParts &parts);
 

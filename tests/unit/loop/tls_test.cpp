@@ -157,6 +157,32 @@ TEST(TlsServer, ResumesWhatAnotherBeganWithTheSameTicketKeys) {
   }
 }
 
+TEST(TlsServer, AgreesUponTheBestProtocolThatBothSpeak) {
+  TestIdentity identity = make_identity();
+  const std::vector<std::string> ours = {"h2", "http/1.1"};
+  auto with = TlsServerContext::create(identity.certificate, identity.key, {}, ours);
+  ASSERT_TRUE(with.has_value());
+  TlsServerContext without = server_of(identity);
+  auto agreed = [&](const TlsServerContext &server, std::string_view offered) {
+    TlsClientContext client = client_of(identity.certificate);
+    EXPECT_EQ(SSL_CTX_set_alpn_protos(client.raw(), reinterpret_cast<const uint8_t *>(offered.data()),
+                                      static_cast<unsigned int>(offered.size())),
+              0);
+    Link link;
+    link.join(server, client);
+    link.shake_hands();
+    EXPECT_EQ(link.server_error + link.client_error, "");
+    EXPECT_EQ(link.server->protocol(), link.client->protocol());
+    return std::string(link.server->protocol());
+  };
+  EXPECT_EQ(agreed(*with, "\x08http/1.1\x02h2"), "h2");
+  EXPECT_EQ(agreed(*with, "\x03wsx\x08http/1.1"), "http/1.1");
+  EXPECT_EQ(agreed(*with, "\x03wsx"), "");
+  EXPECT_EQ(agreed(*with, ""), "");
+  EXPECT_EQ(agreed(without, "\x02h2"), "");
+  EXPECT_FALSE(TlsServerContext::create(identity.certificate, identity.key, {}, std::vector<std::string>{""}));
+}
+
 TEST(TlsServer, ShowsAnotherCertificateToThoseWhoKnewTheLast) {
   TlsServerContext before = server_of(make_identity(), ticket_keys({'a'}));
   TlsServerContext after = server_of(make_identity(), ticket_keys({'a'}));
