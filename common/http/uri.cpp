@@ -39,6 +39,61 @@ Result<std::string_view> without_authority(std::string_view target) {
   return rest.substr(authority.size());
 }
 
+// The components of RFC 3986 section 3, views into the text. The fragment is left out.
+struct Components {
+  std::optional<std::string_view> scheme, authority, query;
+  std::string_view path;
+};
+
+bool is_scheme(std::string_view text) {
+  auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  return !text.empty() && is_letter(text[0]) && std::all_of(text.begin(), text.end(), [&](char c) {
+    return is_letter(c) || (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.';
+  });
+}
+
+Components take_apart(std::string_view text) {
+  Components parts;
+  text = text.substr(0, text.find('#'));
+  size_t question = text.find('?');
+  if (question != std::string_view::npos) {
+    parts.query = text.substr(question + 1);
+    text = text.substr(0, question);
+  }
+  size_t colon = text.find(':');
+  if (colon != std::string_view::npos && is_scheme(text.substr(0, colon))) {
+    parts.scheme = text.substr(0, colon);
+    text.remove_prefix(colon + 1);
+  }
+  if (text.starts_with("//")) {
+    text.remove_prefix(2);
+    parts.authority = text.substr(0, text.find('/'));
+    text.remove_prefix(parts.authority->size());
+  }
+  parts.path = text;
+  return parts;
+}
+
+// RFC 3986 section 5.2.4, segment by segment; the path is absolute or has no authority before it.
+std::string without_dots(std::string_view path) {
+  std::string out;
+  bool absolute = path.starts_with('/');
+  while (!path.empty()) {
+    size_t end = path.find('/', absolute ? 1 : 0);
+    std::string_view segment = path.substr(0, end); // with the slash before it
+    path.remove_prefix(segment.size());
+    std::string_view name = absolute ? segment.substr(1) : segment;
+    if (name == "." || name == "..") {
+      if (name == "..") out.erase(std::min(out.rfind('/'), out.size()));
+      if (path.empty() && absolute) out += '/';
+    } else {
+      out += segment;
+    }
+    absolute = path.starts_with('/');
+  }
+  return out;
+}
+
 } // namespace
 
 Result<std::string> percent_decode(std::string_view text) {
@@ -108,6 +163,31 @@ Result<Target> parse_target(std::string_view method, std::string_view target) {
   if (parsed.path.empty()) parsed.path = "/";
   if (parsed.path.find('\0') != std::string::npos) return Error{"target with a NUL"};
   return parsed;
+}
+
+Result<std::string> resolve_reference(std::string_view base_text, std::string_view text) {
+  Components base = take_apart(base_text), parts = take_apart(text);
+  if (!base.scheme) return Error{"relative base of a reference"};
+  std::string path;
+  if (parts.scheme || parts.authority || parts.path.starts_with('/')) {
+    path = without_dots(parts.path);
+  } else if (parts.path.empty()) {
+    path = base.path;
+    if (!parts.query) parts.query = base.query;
+  } else {
+    // section 5.2.3
+    std::string merged(base.authority && base.path.empty() ? "/" : base.path.substr(0, base.path.rfind('/') + 1));
+    merged += parts.path;
+    path = without_dots(merged);
+  }
+  bool from_base = !parts.scheme && !parts.authority;
+  std::string out(parts.scheme ? *parts.scheme : *base.scheme);
+  out += ':';
+  if (std::optional<std::string_view> authority = from_base ? base.authority : parts.authority)
+    out.append("//").append(*authority);
+  out += path;
+  if (parts.query) out.append("?").append(*parts.query);
+  return out;
 }
 
 } // namespace sluice::http

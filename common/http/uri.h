@@ -1,5 +1,5 @@
-// Percent-encoding and queries (RFC 3986 sections 2.1 and 3.4), and the target of a request (RFC 9112 section 3.2).
-// Pure; results are bounded by their input.
+// Percent-encoding, queries and relative references (RFC 3986 sections 2.1, 3.4 and 5), and the target of a request
+// (RFC 9112 section 3.2). Pure; results are bounded by their input.
 #pragma once
 
 #include "common/base/result.h"
@@ -41,5 +41,9 @@ struct Target {
 
 //   target = path [ "?" query ] / ( "http" / "https" ) "://" authority [ path ] [ "?" query ] / "*" (OPTIONS only)
 Result<Target> parse_target(std::string_view method, std::string_view target);
+
+// What `reference` means where `base` is the URI of what holds it (RFC 3986 section 5.2), without fragment. Both as
+// they were sent; characters that are none of a URI's stay. Error: `base` has no scheme.
+Result<std::string> resolve_reference(std::string_view base, std::string_view reference);
 
 } // namespace sluice::http

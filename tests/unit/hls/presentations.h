@@ -40,6 +40,7 @@ inline void add_unfinished(Presentation &made, size_t parts) {
   next.number = last.number + 1;
   next.first_part = last.first_part + last.parts.size();
   next.start_wall = last.start_wall + last.duration;
+  next.initialisation = last.initialisation;
   for (size_t i = 0; i < parts; i++) {
     next.parts.push_back({500 * kMillisecond, 250, i == 0});
     next.duration += 500 * kMillisecond;

@@ -51,5 +51,60 @@ TEST(Target, HasAPathAndAQuery) {
   EXPECT_EQ(absolute->query, "q");
 }
 
+// RFC 3986 sections 5.4.1 and 5.4.2
+TEST(References, AreResolvedAsTheExamplesOfTheirRfc) {
+  const struct {
+    const char *reference, *expected;
+  } cases[] = {
+      {"g:h", "g:h"},
+      {"g", "http://a/b/c/g"},
+      {"./g", "http://a/b/c/g"},
+      {"g/", "http://a/b/c/g/"},
+      {"/g", "http://a/g"},
+      {"//g", "http://g"},
+      {"?y", "http://a/b/c/d;p?y"},
+      {"g?y", "http://a/b/c/g?y"},
+      {"#s", "http://a/b/c/d;p?q"},
+      {"g#s", "http://a/b/c/g"},
+      {"g?y#s", "http://a/b/c/g?y"},
+      {";x", "http://a/b/c/;x"},
+      {"g;x?y#s", "http://a/b/c/g;x?y"},
+      {"", "http://a/b/c/d;p?q"},
+      {".", "http://a/b/c/"},
+      {"./", "http://a/b/c/"},
+      {"..", "http://a/b/"},
+      {"../", "http://a/b/"},
+      {"../g", "http://a/b/g"},
+      {"../..", "http://a/"},
+      {"../../", "http://a/"},
+      {"../../g", "http://a/g"},
+      {"../../../g", "http://a/g"},
+      {"../../../../g", "http://a/g"},
+      {"/./g", "http://a/g"},
+      {"/../g", "http://a/g"},
+      {"g.", "http://a/b/c/g."},
+      {"..g", "http://a/b/c/..g"},
+      {"./../g", "http://a/b/g"},
+      {"./g/.", "http://a/b/c/g/"},
+      {"g/./h", "http://a/b/c/g/h"},
+      {"g/../h", "http://a/b/c/h"},
+      {"g;x=1/../y", "http://a/b/c/y"},
+      {"g?y/./x", "http://a/b/c/g?y/./x"},
+      {"http:g", "http:g"},
+  };
+  for (auto [reference, expected] : cases)
+    EXPECT_EQ(resolve_reference("http://a/b/c/d;p?q", reference).value(), expected) << reference;
+}
+
+TEST(References, AreResolvedAgainstBasesOfAllKinds) {
+  EXPECT_EQ(resolve_reference("https://u:p@h:8443/x/y.m3u8?t=a/b#f", "z.ts").value(), "https://u:p@h:8443/x/z.ts");
+  EXPECT_EQ(resolve_reference("http://h", "z.ts").value(), "http://h/z.ts");
+  EXPECT_EQ(resolve_reference("http://h?q", "z.ts").value(), "http://h/z.ts");
+  EXPECT_EQ(resolve_reference("http://h/x", "a:b/c").value(), "a:b/c");
+  EXPECT_EQ(resolve_reference("http://h/x/", "1a:b").value(), "http://h/x/1a:b"); // no scheme begins with a digit
+  EXPECT_FALSE(resolve_reference("/x/y", "z").has_value());
+  EXPECT_FALSE(resolve_reference("", "z").has_value());
+}
+
 } // namespace
 } // namespace sluice::http
