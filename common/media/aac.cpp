@@ -136,6 +136,23 @@ ByteVector write_aac_config(const AacConfig &config) {
   return writer.take();
 }
 
+Result<std::array<uint8_t, kAdtsHeaderSize>> make_adts_header(const AacConfig &config, size_t frame_size) {
+  uint32_t rate = 0;
+  while (rate < kSampleRates.size() && kSampleRates[rate] != config.sample_rate) rate++;
+  if (rate == kSampleRates.size() || config.short_frames) return Error{"this AAC can't be carried with ADTS headers"};
+  if (frame_size > kMaxAdtsFrame) return Error{"an AAC frame is too large for ADTS"};
+  uint32_t channels = config.channel_count == 8 ? 7u : config.channel_count;
+  uint32_t profile = config.object_type - 1u;
+  size_t size = kAdtsHeaderSize + frame_size;
+  return std::array<uint8_t, kAdtsHeaderSize>{0xff, // syncword (12), ID (1) = MPEG-4, layer (2), no CRC (1)
+                                              0xf1,
+                                              static_cast<uint8_t>(profile << 6 | rate << 2 | channels >> 2),
+                                              static_cast<uint8_t>(channels << 6 | size >> 11),
+                                              static_cast<uint8_t>(size >> 3),
+                                              static_cast<uint8_t>(size << 5 | 0x1f), // buffer fullness: not stated
+                                              0xfc};
+}
+
 Result<AacFormat> parse_aac_format(const Track &track) {
   if (track.codec != Codec::Aac) return Error{"not an AAC track"};
   AacFormat format;

@@ -6,6 +6,7 @@
 #include "common/base/result.h"
 #include "common/media/stream_description.h"
 
+#include <array>
 #include <string>
 
 namespace sluice::media {
@@ -30,6 +31,13 @@ struct AacConfig {
 Result<AacConfig> parse_aac_config(Bytes bytes);
 // With the object type's hierarchical signalling for SBR and PS. `config` is one that parse_aac_config can give.
 ByteVector write_aac_config(const AacConfig &config);
+
+// What stands before each frame in a stream without a configuration of its own (section 1.A.2.2), without CRC. SBR and
+// PS are found by decoders. Errors: frames of 960 samples, a sample rate without an index, a frame of more than
+// kMaxAdtsFrame.
+constexpr size_t kAdtsHeaderSize = 7;
+constexpr size_t kMaxAdtsFrame = 0x1fff - kAdtsHeaderSize;
+Result<std::array<uint8_t, kAdtsHeaderSize>> make_adts_header(const AacConfig &config, size_t frame_size);
 
 // The AU header layout of mpeg4-generic and the decoder configuration, from a track's fmtp.
 struct AacFormat {

@@ -31,7 +31,7 @@ std::optional<Ac3Frame> parse_ac3_header(Bytes bytes) {
   unsigned rate_code = reader.bits(2);
   unsigned size_code = reader.bits(6);
   unsigned bsid = reader.bits(5);
-  reader.skip(3); // bsmod
+  unsigned bsmod = reader.bits(3);
   unsigned mode = reader.bits(3);
   if ((mode & 1) != 0 && mode != 1) reader.skip(2); // cmixlev
   if ((mode & 4) != 0) reader.skip(2);              // surmixlev
@@ -43,6 +43,12 @@ std::optional<Ac3Frame> parse_ac3_header(Bytes bytes) {
   frame.sample_rate = kSampleRates[rate_code] >> (bsid > 8 ? bsid - 8 : 0);
   frame.channels = static_cast<uint8_t>(kChannels[mode] + (low_frequencies ? 1 : 0));
   frame.size = frame_size(rate_code, size_code);
+  frame.rate_code = static_cast<uint8_t>(rate_code);
+  frame.bit_rate_code = static_cast<uint8_t>(size_code / 2);
+  frame.bsid = static_cast<uint8_t>(bsid);
+  frame.bsmod = static_cast<uint8_t>(bsmod);
+  frame.acmod = static_cast<uint8_t>(mode);
+  frame.low_frequencies = low_frequencies;
   return frame;
 }
 

@@ -1,8 +1,10 @@
 #include "common/media/flac.h"
 
 #include "common/media/bit_reader.h"
+#include "common/media/parameters.h"
 
 #include <algorithm>
+#include <charconv>
 
 namespace sluice::media {
 
@@ -36,6 +38,18 @@ Result<FlacStreamInfo> parse_flac_stream_info(Bytes bytes) {
     return Error{"invalid FLAC header: a value is out of its range"};
   std::copy_n(bytes.begin(), kFlacStreamInfoSize, info.bytes.begin());
   return info;
+}
+
+Result<FlacStreamInfo> parse_flac_format(const Track &track) {
+  std::string_view text = fmtp_value(track.fmtp, "streaminfo").value_or("");
+  ByteVector bytes;
+  for (size_t i = 0; i + 2 <= text.size() && bytes.size() < kFlacStreamInfoSize; i += 2) {
+    uint8_t value = 0;
+    auto [end, error] = std::from_chars(text.data() + i, text.data() + i + 2, value, 16);
+    if (error != std::errc() || end != text.data() + i + 2) return Error{"invalid FLAC header: not hexadecimal"};
+    bytes.push_back(value);
+  }
+  return parse_flac_stream_info(bytes);
 }
 
 ByteVector write_flac_header(const FlacStreamInfo &info) {

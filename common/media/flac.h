@@ -3,6 +3,7 @@
 
 #include "common/base/bytes.h"
 #include "common/base/result.h"
+#include "common/media/stream_description.h"
 
 #include <array>
 
@@ -24,6 +25,8 @@ struct FlacStreamInfo {
 // The block's data, or "fLaC" and the block with its header, as FLV carries it. Errors: too short, another block, a
 // value out of its range.
 Result<FlacStreamInfo> parse_flac_stream_info(Bytes bytes);
+// From a track's fmtp: "streaminfo=" and 68 hexadecimal digits.
+Result<FlacStreamInfo> parse_flac_format(const Track &track);
 // "fLaC", then the block with its header, marked as the last one.
 ByteVector write_flac_header(const FlacStreamInfo &info);
 

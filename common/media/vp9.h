@@ -8,6 +8,8 @@
 #include "common/base/bytes.h"
 #include "common/base/result.h"
 
+#include <optional>
+
 namespace sluice::media {
 
 struct Vp9Configuration {
@@ -24,5 +26,16 @@ struct Vp9Configuration {
 Result<Vp9Configuration> parse_vp9_configuration(Bytes bytes);
 // With version and flags; colours are not stated.
 ByteVector write_vp9_configuration(const Vp9Configuration &configuration);
+
+struct Vp9KeyFrame {
+  Vp9Configuration configuration; // its level is not known
+  uint32_t width = 0;             // 1..65536
+  uint32_t height = 0;
+};
+
+// The uncompressed header of a key frame (VP9 Bitstream specification section 6.2). Empty: another frame, or malformed.
+std::optional<Vp9KeyFrame> parse_vp9_key_frame(Bytes frame);
+// The smallest level that allows such pictures (Annex A): 10 for level 1, 61 for 6.1; 62 also for more than that.
+uint8_t vp9_level(uint32_t width, uint32_t height, double frame_rate);
 
 } // namespace sluice::media

@@ -49,6 +49,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   case 3:
     if (auto vp9 = media::parse_vp9_configuration(input))
       CHECK(media::parse_vp9_configuration(media::write_vp9_configuration(*vp9)).value() == *vp9);
+    if (auto key = media::parse_vp9_key_frame(input)) CHECK(key->width > 0 && key->height > 0);
     break;
   case 4:
     if (auto opus = media::parse_opus_header(input); opus && opus->mapping_family == 0)

@@ -16,7 +16,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 namespace sluice::rtmp {
 
@@ -41,18 +40,6 @@ std::string hexadecimal(Bytes bytes) {
   std::string text;
   for (uint8_t byte : bytes) text += fmt::format("{:02x}", byte);
   return text;
-}
-
-// Empty when it is none.
-ByteVector from_hexadecimal(std::string_view text) {
-  ByteVector out;
-  for (size_t i = 0; i + 2 <= text.size(); i += 2) {
-    uint8_t value = 0;
-    auto [end, error] = std::from_chars(text.data() + i, text.data() + i + 2, value, 16);
-    if (error != std::errc() || end != text.data() + i + 2) return {};
-    out.push_back(value);
-  }
-  return out;
 }
 
 template <class Configuration> TrackFacts with_sets(media::Track track, Configuration &&configuration) {
@@ -269,8 +256,7 @@ Result<ByteVector> make_configuration(const media::Track &track, const media::Pa
     return media::write_opus_header({.channels = static_cast<uint8_t>(mono ? 1 : 2), .input_rate = kOpusClock});
   }
   case Codec::Flac:
-    return media::write_flac_header(
-        TRY(media::parse_flac_stream_info(from_hexadecimal(media::fmtp_value(track.fmtp, "streaminfo").value_or("")))));
+    return media::write_flac_header(TRY(media::parse_flac_format(track)));
   default:
     return ByteVector{};
   }
