@@ -28,8 +28,8 @@ public:
   // From here on. Error: an address in the configuration that is none.
   Result<void> configure(const config::Configuration &configuration, const config::PathMatcher &matcher);
 
-  // Authorize, Describe, Admit, Publish or Read of a client of that protocol. A Publish of who was admitted to that path passes.
-  // The listener is called once, here or later, unless the request is dropped.
+  // Authorize, Describe, Admit, Publish or Read of a client of that protocol. A Publish of who was admitted to that
+  // path passes. The listener is called once, here or later, unless the request is dropped.
   void submit(uint16_t slot, config::Protocol protocol, control::Message message);
   // Their answers are not wanted any more.
   void drop_worker(uint16_t slot);

@@ -36,8 +36,7 @@ Supervisor::Supervisor(loop::Loop &loop, config::LoadedConfiguration loaded, con
     : loop_(loop), environment_(std::move(environment)), file_(std::move(loaded.file)),
       active_(std::make_unique<Active>(std::move(loaded.configuration))), reaper_(loop),
       terminate_(loop, SIGTERM, *this), interrupt_(loop, SIGINT, *this), hang_up_(loop, SIGHUP, *this),
-      shutdown_timer_(loop, *this), path_timer_(loop, *this), reload_timer_(loop, *this),
-      muxer_timer_(loop, *this),
+      shutdown_timer_(loop, *this), path_timer_(loop, *this), reload_timer_(loop, *this), muxer_timer_(loop, *this),
       paths_(*this, static_cast<size_t>(configuration().max_sessions)), rings_(ring_limits(configuration())),
       gate_(loop, *this), sources_(loop, *this), hooks_(loop, reaper_, environment_, *this), multicast_(rings_),
       muxers_(*this), api_(loop, *this) {}
@@ -196,10 +195,9 @@ void Supervisor::on_worker_message(uint16_t slot, control::Message message) {
   if (const auto *connected = std::get_if<control::Connected>(&message))
     return hooks_.on_connected(slot, protocol, *connected);
   if (const auto *closed = std::get_if<control::Closed>(&message)) return hooks_.on_closed(slot, closed->connection);
-  bool of_muxer = std::holds_alternative<control::Mux>(message) ||
-                  std::holds_alternative<control::MuxerReady>(message) ||
-                  std::holds_alternative<control::MuxerEnded>(message) ||
-                  std::holds_alternative<control::MuxerUsed>(message);
+  bool of_muxer =
+      std::holds_alternative<control::Mux>(message) || std::holds_alternative<control::MuxerReady>(message) ||
+      std::holds_alternative<control::MuxerEnded>(message) || std::holds_alternative<control::MuxerUsed>(message);
   if (of_muxer) return muxers_.on_message(slot, message, loop_.now());
   // Muxers read for whoever may read what they make.
   bool trusted = protocol == config::Protocol::Hls && std::holds_alternative<control::Read>(message);

@@ -40,8 +40,8 @@ std::string listeners_text(const config::Configuration &configuration, config::P
 // What only HLS has.
 bool is_of_hls(const control::Message &message) {
   return std::holds_alternative<control::Authorize>(message) || std::holds_alternative<control::Mux>(message) ||
-         std::holds_alternative<control::MuxerReady>(message) ||
-         std::holds_alternative<control::MuxerEnded>(message) || std::holds_alternative<control::MuxerUsed>(message);
+         std::holds_alternative<control::MuxerReady>(message) || std::holds_alternative<control::MuxerEnded>(message) ||
+         std::holds_alternative<control::MuxerUsed>(message);
 }
 
 // What only RTSP has.

@@ -460,19 +460,21 @@ struct Kick {
 struct Shutdown {};
 
 using Message =
-    std::variant<Hello, LogLine, Connected, Closed, Authorize, Mux, MuxerReady, MuxerEnded, MuxerUsed, Describe, Admit, Publish, Record, PublisherPaused, Read, Claim,
-                 JoinMulticast, SourceReady, SourceFailed, SourceMoved, Playing, ReaderPaused, Release, RingTooSmall,
-                 DescriptionChanged, StrayDatagram, HeardAll, HandOver, Welcome, Settings, Certificate, Drain,
-                 StreamSettings, Described, Redirected, Refused, Admitted, PublishGranted, Recorded, Claimed,
-                 ReadGranted, MulticastGranted, SendMulticast, StopMulticast, StartSource, StopSource, StartMuxer, StopMuxer, MuxerGranted, MuxerWithdrawn, ForgetVerdicts, StrayOffer,
-                 RingReplaced, RingKept, StreamEnded, Kick, Shutdown>;
+    std::variant<Hello, LogLine, Connected, Closed, Authorize, Mux, MuxerReady, MuxerEnded, MuxerUsed, Describe, Admit,
+                 Publish, Record, PublisherPaused, Read, Claim, JoinMulticast, SourceReady, SourceFailed, SourceMoved,
+                 Playing, ReaderPaused, Release, RingTooSmall, DescriptionChanged, StrayDatagram, HeardAll, HandOver,
+                 Welcome, Settings, Certificate, Drain, StreamSettings, Described, Redirected, Refused, Admitted,
+                 PublishGranted, Recorded, Claimed, ReadGranted, MulticastGranted, SendMulticast, StopMulticast,
+                 StartSource, StopSource, StartMuxer, StopMuxer, MuxerGranted, MuxerWithdrawn, ForgetVerdicts,
+                 StrayOffer, RingReplaced, RingKept, StreamEnded, Kick, Shutdown>;
 
 // Their bytes are wiped where they were copied to.
 inline bool may_hold_secrets(const Message &message) {
-  return std::holds_alternative<Authorize>(message) || std::holds_alternative<Describe>(message) || std::holds_alternative<Admit>(message) ||
-         std::holds_alternative<Publish>(message) || std::holds_alternative<Read>(message) ||
-         std::holds_alternative<HandOver>(message) || std::holds_alternative<Certificate>(message) ||
-         std::holds_alternative<StartSource>(message) || std::holds_alternative<SourceMoved>(message);
+  return std::holds_alternative<Authorize>(message) || std::holds_alternative<Describe>(message) ||
+         std::holds_alternative<Admit>(message) || std::holds_alternative<Publish>(message) ||
+         std::holds_alternative<Read>(message) || std::holds_alternative<HandOver>(message) ||
+         std::holds_alternative<Certificate>(message) || std::holds_alternative<StartSource>(message) ||
+         std::holds_alternative<SourceMoved>(message);
 }
 
 template <class A> void visit(A &a, SlotSet &m) {

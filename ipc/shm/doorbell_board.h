@@ -1,7 +1,7 @@
 // The doorbells of all worker slots. Per slot: an eventfd, a flag that says it was rung, and a bitmap of the rings
-// and segment stores that have news, in one memfd that every worker maps read-write. An eventfd is written at most once until its slot
-// drains. What a worker that died in the middle of ringing left behind is cured by ring_anyway() of its successor
-// and by the slow fallback scan, which drains too.
+// and segment stores that have news, in one memfd that every worker maps read-write. An eventfd is written at most once
+// until its slot drains. What a worker that died in the middle of ringing left behind is cured by ring_anyway() of its
+// successor and by the slow fallback scan, which drains too.
 #pragma once
 
 #include "ipc/ring/ring_layout.h"
@@ -42,8 +42,8 @@ public:
   static size_t bytes();
   static Result<DoorbellBoard> map(int fd);
 
-  // Marks the ring or store for each slot of the mask and wakes those slots that are not awake already. `doorbells` holds
-  // the eventfd of each slot, EFD_NONBLOCK; slots beyond its end or with -1 are only marked.
+  // Marks the ring or store for each slot of the mask and wakes those slots that are not awake already. `doorbells`
+  // holds the eventfd of each slot, EFD_NONBLOCK; slots beyond its end or with -1 are only marked.
   void ring(uint64_t slot_mask, size_t index, std::span<const int> doorbells);
   // The same, but the eventfds are written in any case.
   void ring_anyway(uint64_t slot_mask, size_t index, std::span<const int> doorbells);

@@ -39,8 +39,9 @@ std::vector<std::string_view> common_expressions(const Configuration &configurat
 
 bool ReloadPlan::concerns_workers() const {
   using enum Change;
-  for (Change change : {WorkerSetting, ConnectHook, RtspSlots, RtmpSlots, RtspListener, RtspsListener, RtspsCertificate,
-                        UdpListener, MulticastListener, RtmpListener, RtmpsListener, RtmpsCertificate, HlsSlots, HlsListener, HlsCertificate})
+  for (Change change :
+       {WorkerSetting, ConnectHook, RtspSlots, RtmpSlots, RtspListener, RtspsListener, RtspsCertificate, UdpListener,
+        MulticastListener, RtmpListener, RtmpsListener, RtmpsCertificate, HlsSlots, HlsListener, HlsCertificate})
     if (changes.contains(change)) return true;
   return false;
 }

@@ -24,8 +24,8 @@ namespace sluice {
 
 class Muxers {
 public:
-  static constexpr Nanoseconds kUnused = 60 * kSecond;          // then it ends
-  static constexpr size_t kMaxWaiting = 10'000;                 // requests for one muxer; more are refused
+  static constexpr Nanoseconds kUnused = 60 * kSecond; // then it ends
+  static constexpr size_t kMaxWaiting = 10'000;        // requests for one muxer; more are refused
   static constexpr Nanoseconds kFirstRetry = 5 * kSecond, kLastRetry = 60 * kSecond; // of alwaysRemux, after an error
   static constexpr size_t kMaxReasonBytes = 500;
 

@@ -100,6 +100,7 @@ protected:
 
 private:
   void on_rounds_due() override { on_turn_end(); }
+  void on_store_news(size_t) override {} // unless a protocol has stores
   void on_turn_end() override;
   void on_timer(loop::Timer &timer) override;
   void on_next_turn() override { on_next_turn_begin(); }

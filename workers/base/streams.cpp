@@ -61,6 +61,12 @@ void Streams::wake(uint64_t subscribers, size_t ring_index, control::StreamId id
   if ((subscribers & ~own) != 0) board_.ring(subscribers & ~own, ring_index, doorbell_fds_);
 }
 
+void Streams::wake_store(uint64_t subscribers, size_t store_index) {
+  uint64_t own = uint64_t{1} << slot_;
+  if ((subscribers & ~own) != 0) board_.ring(subscribers & ~own, shm::bell_index_of_store(store_index), doorbell_fds_);
+  if ((subscribers & own) != 0) listener_.on_store_news(store_index);
+}
+
 void Streams::on_poll(int, int) {
   drain_doorbell();
 }
@@ -68,6 +74,7 @@ void Streams::on_poll(int, int) {
 void Streams::drain_doorbell() {
   shm::DirtyRings dirty = board_.drain(slot_, doorbell_fds_[slot_]);
   dirty.for_each([&](size_t ring_index) {
+    if (ring_index >= ring::kMaxRings) return listener_.on_store_news(ring_index - ring::kMaxRings);
     auto [begin, end] = by_ring_.equal_range(ring_index);
     for (auto stream = begin; stream != end; ++stream) due_.insert(stream->second);
   });

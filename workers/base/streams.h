@@ -1,4 +1,5 @@
-// The streams that a worker's sessions read: found by id and by ring, woken by doorbells, served in rounds at the end
+// The streams that a worker's sessions read: found by id and by ring, woken by doorbells (which tell of segment stores,
+// too), served in rounds at the end
 // of the loop's turn. Owned by the Server.
 #pragma once
 
@@ -19,7 +20,8 @@ public:
   static constexpr Nanoseconds kLater = 10 * kMillisecond; // until a round that waits
 
   struct Listener {
-    virtual void on_rounds_due() = 0; // and the end of the turn may be far
+    virtual void on_rounds_due() = 0;                   // and the end of the turn may be far
+    virtual void on_store_news(size_t store_index) = 0; // of a segment store
 
   protected:
     ~Listener() = default;
@@ -43,6 +45,8 @@ public:
 
   // Of a ring that this worker writes: `subscribers` has a bit for each slot.
   void wake(uint64_t subscribers, size_t ring_index, control::StreamId id);
+  // Of a segment store that this worker writes; of its own bit it hears at once.
+  void wake_store(uint64_t subscribers, size_t store_index);
 
 private:
   void on_poll(int fd, int events) override;

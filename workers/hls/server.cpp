@@ -1,0 +1,202 @@
+#include "workers/hls/server.h"
+
+#include "common/base/log.h"
+#include "workers/hls/answers.h"
+
+#include <cstring>
+
+namespace sluice::hls {
+namespace {
+
+http::ServerOptions http_options(const control::WorkerSettings &settings) {
+  http::ServerOptions options;
+  options.max_body_bytes = 0; // nobody has anything to send
+  options.read_timeout = settings.read_timeout_ns;
+  options.write_timeout = settings.write_timeout_ns;
+  options.max_connections = settings.max_sessions;
+  return options;
+}
+
+} // namespace
+
+Server::Server(loop::Loop &loop, worker::Supervisor &supervisor, shm::SessionTable &table, worker::ServerParts parts)
+    : worker::Server(loop, supervisor, table, parts, "HLS"), http_(loop, *this, http_options(parts.welcome.settings)),
+      viewers_(*this, http_) {
+  start(parts);
+}
+
+Server::~Server() = default;
+
+// --- connections ---
+
+void Server::on_accepted(Fd fd, worker::Transport transport) {
+  auto peer = loop::SocketAddress::peer_of(fd.get());
+  if (!peer) return; // reset before we came to it
+  bool full = connections_.size() >= settings().max_sessions || !has_descriptors(1);
+  shm::ConnectionRecord *record = full ? nullptr : allocator().take_connection();
+  if (record == nullptr) {
+    log(LogLevel::Warn, "[HLS] connection refused: maxSessions ({}) or the limit of descriptors reached",
+        settings().max_sessions);
+    return loop::close_in_order(fd.get());
+  }
+  loop::prepare_stream_socket(fd.get());
+  loop::StreamSocket socket = transport == worker::Transport::Tls
+                                  ? loop::StreamSocket::accept_tls(fd.get(), listeners().tls())
+                                  : loop::StreamSocket(fd.get());
+  record->fd = fd.get();
+  record->cookie = loop::socket_cookie(record->fd);
+  identify(*record);
+  std::string text = peer->text();
+  std::memcpy(record->peer, text.data(), std::min(text.size(), sizeof record->peer - 1));
+  uint64_t connection =
+      http_.adopt(std::move(fd), std::move(socket), *peer, {&record->received_bytes, &record->sent_bytes});
+  if (connection == 0) return allocator().give_back(*record);
+  count_descriptors(1);
+  connections_.emplace(connection, record);
+}
+
+void Server::on_connection_ended(http::HttpServer &, http::ConnectionEnd end) {
+  auto found = connections_.find(end.connection);
+  if (found == connections_.end()) return;
+  found->second->state.store(shm::RecordState::Closing, std::memory_order_relaxed);
+  end.fd.reset();
+  allocator().give_back(*found->second);
+  connections_.erase(found);
+  count_descriptors(-1);
+}
+
+void Server::close_clients() {
+  viewers_.close();
+  std::vector<uint64_t> all;
+  for (const auto &[connection, record] : connections_) all.push_back(connection);
+  for (uint64_t connection : all) http_.disconnect(connection, "terminated");
+  while (!muxers_.empty()) muxers_.begin()->second->close(std::nullopt);
+}
+
+// --- requests ---
+
+void Server::on_request(http::HttpServer &, const http::RequestKey &key, const loop::SocketAddress &peer,
+                        http::Request request) {
+  note_blame(0);
+  if (request.method == "OPTIONS") return respond(key, preflight_response(request));
+  if (request.method != "GET" && request.method != "HEAD")
+    return respond(key, text_response(405, "GET, HEAD or OPTIONS"));
+  Route route = route_of(request.path);
+  switch (route.kind) {
+  case Route::Kind::None:
+    return respond(key, text_response(404, "404 page not found"));
+  case Route::Kind::Redirect: {
+    http::Response response;
+    response.status = 301;
+    std::string target = request.target.substr(0, request.target.find('?'));
+    response.headers.add("Location", target + "/" + (request.query.empty() ? "" : "?" + request.query));
+    return respond(key, std::move(response));
+  }
+  case Route::Kind::Page:
+    return respond(key, text_response(404, "404 page not found"));
+  case Route::Kind::File:
+    return viewers_.on_request(key, peer.text(), std::move(route), std::move(request));
+  }
+}
+
+void Server::respond(const http::RequestKey &key, http::Response response) {
+  allow_origin(response, settings().hls.allow_origin);
+  http_.respond(key, std::move(response)); // else its client is gone
+}
+
+// --- the supervisor ---
+
+void Server::on_settings(std::vector<Fd>) {
+  http_.set_options(http_options(settings()));
+  viewers_.configure(settings().hls, settings().read_timeout_ns);
+}
+
+bool Server::on_other(control::Received &received) {
+  if (const auto *start = std::get_if<control::StartMuxer>(&received.message)) {
+    start_muxer(*start, received.descriptors);
+  } else if (const auto *stop = std::get_if<control::StopMuxer>(&received.message)) {
+    if (Muxer *muxer = find_muxer(stop->muxer)) muxer->close(std::nullopt);
+  } else if (const auto *withdrawn = std::get_if<control::MuxerWithdrawn>(&received.message)) {
+    viewers_.on_withdrawn(withdrawn->muxer);
+  } else if (std::holds_alternative<control::ForgetVerdicts>(received.message)) {
+    viewers_.forget_verdicts();
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void Server::on_answer(control::RequestId request, control::Received &received) {
+  if (viewers_.on_answer(request, received)) return;
+  auto found = asked_.find(request);
+  if (found == asked_.end()) return;
+  Muxer *muxer = find_muxer(found->second);
+  asked_.erase(found);
+  if (muxer != nullptr) muxer->on_answer(received);
+}
+
+void Server::on_kick(const control::Kick &message) {
+  auto found = sessions_.find(static_cast<uint32_t>(message.session));
+  if (found == sessions_.end()) return;
+  Muxer *muxer = find_muxer(found->second);
+  if (muxer != nullptr && muxer->session() == message.session) muxer->on_kick();
+}
+
+Result<std::unique_ptr<worker::Source>> Server::make_source(const control::StartSource &, const std::vector<Fd> &) {
+  return Error{"HLS sources are pulled by nobody"};
+}
+
+// --- muxers ---
+
+void Server::start_muxer(const control::StartMuxer &message, std::vector<Fd> &fds) {
+  auto fail = [&](const std::string &reason) {
+    supervisor().send(
+        control::MuxerEnded{.muxer = message.muxer, .refusal = control::Refusal::Unavailable, .reason = reason});
+  };
+  if (fds.size() != 1 || muxers_.contains(message.muxer)) return fail("malformed request");
+  auto store = store::StoreWriter::open(fds[0].get());
+  if (!store) return fail(store.error().message);
+  shm::SessionRecord *record = allocator().take_session();
+  if (record == nullptr) return fail("too many sessions");
+  uint32_t low = identify(*record);
+  auto muxer = std::make_unique<Muxer>(*this, *record, message, std::move(*store));
+  sessions_.emplace(low, message.muxer);
+  Muxer &made = *muxers_.emplace(message.muxer, std::move(muxer)).first->second;
+  made.ask();
+}
+
+Muxer *Server::find_muxer(control::MuxerId id) {
+  auto found = muxers_.find(id);
+  return found == muxers_.end() ? nullptr : found->second.get();
+}
+
+control::RequestId Server::ask(Muxer &muxer) {
+  control::RequestId request = new_request();
+  asked_.emplace(request, muxer.id());
+  return request;
+}
+
+void Server::retire(Muxer &muxer) {
+  sessions_.erase(static_cast<uint32_t>(muxer.session()));
+  auto found = muxers_.find(muxer.id());
+  if (found == muxers_.end()) return;
+  retired_.push_back(std::move(found->second));
+  muxers_.erase(found);
+}
+
+void Server::on_published(const store::StoreWriter &store) {
+  streams().wake_store(store.subscribers(), store.store_index());
+}
+
+// --- time ---
+
+void Server::on_second(Nanoseconds now) {
+  viewers_.on_second(now);
+}
+
+void Server::sweep() {
+  viewers_.look_at_news();
+  retired_.clear();
+}
+
+} // namespace sluice::hls
