@@ -23,7 +23,7 @@ public:
   void on_tick(Now now) override;
   void fill() override {}
   void on_sent(Now now) override;
-  void on_torn(uint64_t number, Now now) override;
+  void on_torn(uint64_t owner, Now now) override;
   bool multiplexes() const override { return false; }
   bool idle() const override { return state_ == State::Idle; }
 

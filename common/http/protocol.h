@@ -79,8 +79,8 @@ public:
   const OutputQueue &output() const { return output_; }
   // Some of output() left.
   virtual void on_sent(Now now) = 0;
-  // output() said that this request's answer is torn.
-  virtual void on_torn(uint64_t number, Now now) = 0;
+  // output() named this owner of something torn.
+  virtual void on_torn(uint64_t owner, Now now) = 0;
 
   // Whether several answers are worth being sent together.
   virtual bool multiplexes() const = 0;

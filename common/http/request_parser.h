@@ -24,11 +24,11 @@ constexpr size_t kMaxHeaders = 100;
 constexpr size_t kDefaultMaxBodyBytes = 1024 * 1024;
 
 struct Request {
-  std::string method; // one that llhttp knows, never CONNECT
+  std::string method; // of HTTP/1 one that llhttp knows; never CONNECT
   std::string target; // as it was sent
   std::string path;   // decoded, see Target
   std::string query;  // as it was sent; parse_query() takes it apart
-  uint8_t minor_version = 1;
+  uint8_t major_version = 1, minor_version = 1;
   Headers headers;
   std::string body;       // without the framing of chunks
   bool keep_alive = true; // the client wants to go on after the answer

@@ -1,6 +1,7 @@
 #include "common/http/server/connection.h"
 
 #include "common/http/http1.h"
+#include "common/http/http2.h"
 
 #include <sys/uio.h>
 
@@ -93,9 +94,21 @@ bool Connection::receive_once() {
 void Connection::on_shaken() {
   state_ = State::Silent;
   deadline_ = loop_.now() + options_.idle_timeout;
-  if (!turned_away_) return;
-  speak_http1();
-  protocol_->turn_away(*turned_away_, now());
+  if (socket_.protocol() == "h2")
+    speak_http2();
+  else if (socket_.protocol() == "http/1.1" || turned_away_)
+    speak_http1();
+  if (turned_away_) protocol_->turn_away(*turned_away_, now());
+}
+
+// One that knows beforehand that HTTP/2 is spoken begins with the preface; what begins otherwise is HTTP/1.
+void Connection::choose_protocol(Bytes input) {
+  size_t count = std::min(input.size(), kHttp2Preface.size() - first_input_.size());
+  std::string_view more = as_text(input.first(count));
+  if (kHttp2Preface.substr(first_input_.size(), count) != more) return speak_http1();
+  if (first_input_.size() + count == kHttp2Preface.size()) return speak_http2();
+  if (first_input_.empty()) deadline_ = loop_.now() + options_.read_timeout;
+  first_input_ += more;
 }
 
 void Connection::speak_http1() {
@@ -103,9 +116,16 @@ void Connection::speak_http1() {
   state_ = State::Open;
 }
 
+void Connection::speak_http2() {
+  protocol_ = std::make_unique<Http2>(static_cast<Protocol::Listener &>(*this), options_, now());
+  state_ = State::Open;
+}
+
 void Connection::on_input(Bytes input) {
-  if (state_ == State::Silent) speak_http1();
+  if (state_ == State::Silent) choose_protocol(input);
+  if (state_ == State::Silent) return;
   busy_ = true;
+  if (!first_input_.empty()) protocol_->feed(as_bytes(std::exchange(first_input_, {})), now());
   protocol_->feed(input, now());
   busy_ = false;
 }
@@ -277,7 +297,10 @@ void Connection::on_tick(Nanoseconds tick) {
   switch (state_) {
   case State::Shaking:
   case State::Silent:
-    if (tick >= deadline_) end(state_ == State::Shaking ? "handshake not complete in time" : "idle");
+    if (tick >= deadline_)
+      end(state_ == State::Shaking ? "handshake not complete in time"
+          : first_input_.empty()   ? "idle"
+                                   : "request not complete in time");
     return;
   case State::Lingering:
     if (tick >= deadline_) end(std::move(end_reason_));

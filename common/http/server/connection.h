@@ -75,7 +75,7 @@ public:
 private:
   enum class State : uint8_t {
     Shaking,   // the TLS handshake is under way
-    Silent,    // no byte of HTTP came yet
+    Silent,    // what came so far does not tell which version of HTTP it is
     Open,      // there is a Protocol
     Lingering, // all was sent, and a FIN
     Ended,     // the socket is not used any more
@@ -93,7 +93,9 @@ private:
   void on_shaken();
   void on_input(Bytes input);
   void on_input_end();
+  void choose_protocol(Bytes input);
   void speak_http1();
+  void speak_http2();
   void discard();
   void pump();
   bool send_some(size_t &budget);
@@ -114,6 +116,7 @@ private:
   Nanoseconds deadline_; // but that of the Protocol
   std::unique_ptr<Protocol> protocol_;
   std::optional<Refusal> turned_away_; // while Shaking
+  std::string first_input_;            // while Silent; shorter than kHttp2Preface
   bool input_ended_ = false;
   bool busy_ = false; // within the protocol: what it has to send is sent afterwards
   bool said_goodbye_ = false;
