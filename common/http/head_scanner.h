@@ -27,6 +27,7 @@ public:
   std::string_view text() const { return text_; }
 
 private:
+  size_t take_plain(Bytes input);
   void take(char c);
   void end_line();
   void refuse(uint16_t status, const char *reason) { refusal_ = Refusal{status, reason}; }

@@ -4,13 +4,22 @@
 #include "common/base/text.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 
 namespace sluice::http {
 namespace {
 
+// By character: whether a token may have it.
+constexpr std::array<bool, 256> kTokenCharacters = [] {
+  std::array<bool, 256> is{};
+  for (size_t c = 0x21; c < 0x7f; c++) is[c] = true;
+  for (char c : std::string_view("()<>@,;:\\\"/[]?={}")) is[static_cast<uint8_t>(c)] = false;
+  return is;
+}();
+
 bool is_token_char(char c) {
-  return c > 0x20 && c < 0x7f && std::string_view("()<>@,;:\\\"/[]?={}").find(c) == std::string_view::npos;
+  return kTokenCharacters[static_cast<uint8_t>(c)];
 }
 
 } // namespace

@@ -15,7 +15,10 @@ namespace {
 constexpr uint64_t kResetBurst = 200, kResetsPerSecond = 20; // that a client may take back
 constexpr size_t kMaxSettings = 32;                          // of a frame
 constexpr size_t kMaxUnsentAnswers = 500;                    // to PING and SETTINGS
-constexpr uint64_t kMaxContinuations = 8;
+// Of a head. nghttp2 counts the pieces that their frames' headers come in, and keeps none of them: what is in them is
+// bounded by kMaxDecodedBytes, and their time by read_timeout.
+constexpr uint64_t kMaxContinuations = 8192;
+constexpr size_t kMaxDecodedBytes = 8 * kMaxHeadBytes; // of a head with its trailers; until then a 431 can be said
 constexpr size_t kFieldOverhead = 32; // as the size of a list of headers is counted (RFC 9113 section 10.5.1)
 constexpr size_t kFrameHeaderBytes = 9;
 
@@ -70,7 +73,10 @@ struct Http2::Callbacks {
   static int on_header(nghttp2_session *, const nghttp2_frame *frame, const uint8_t *name, size_t name_length,
                        const uint8_t *value, size_t value_length, uint8_t, void *user) {
     Stream *stream = self(user).find(frame->hd.stream_id);
-    if (stream != nullptr && stream->state == State::Head) // else trailers, which are dropped
+    if (stream == nullptr) return 0;
+    stream->head_bytes += name_length + value_length + kFieldOverhead;
+    if (stream->head_bytes > kMaxDecodedBytes) return NGHTTP2_ERR_CALLBACK_FAILURE;
+    if (stream->state == State::Head) // else trailers, which are dropped
       self(user).on_header(*stream, text_of(name, name_length), text_of(value, value_length));
     return 0;
   }
@@ -211,7 +217,6 @@ void Http2::begin_stream(int32_t id) {
 
 // nghttp2 has seen to it that names and values are valid and that those with a colon come once and first.
 void Http2::on_header(Stream &stream, std::string_view name, std::string_view value) {
-  stream.head_bytes += name.size() + value.size() + kFieldOverhead;
   Request &request = stream.request;
   if (stream.head_bytes > kMaxHeadBytes || request.headers.all().size() == kMaxHeaders)
     stream.refusal = Refusal{431, "head too large"};

@@ -4,7 +4,7 @@
 //
 // Bounded: kMaxStreams at once, kMaxHeadBytes and kMaxHeaders of a request, max_body_bytes, kMaxQueuedData of frames
 // made ahead of the socket; as long as kMaxQueuedBytes are queued (answers to a flood, then), nothing is read. Clients
-// that reset streams, or send SETTINGS or CONTINUATION, faster than is sensible are sent away with a GOAWAY.
+// that reset streams, or send SETTINGS or CONTINUATION, faster than is sensible are sent away.
 #pragma once
 
 #include "common/http/protocol.h"

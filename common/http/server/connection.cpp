@@ -29,8 +29,8 @@ Connection::Connection(loop::Loop &loop, Host &host, const ServerOptions &option
   update_watch();
 }
 
-Now Connection::now() const {
-  return {.monotonic = loop_.now(), .wall = wall_now()};
+void Connection::look_at_clocks() {
+  now_ = {.monotonic = loop_.now(), .wall = wall_now()};
 }
 
 void Connection::update_watch() {
@@ -44,6 +44,7 @@ void Connection::update_watch() {
 }
 
 void Connection::on_poll(int, int events) {
+  look_at_clocks();
   if ((events & loop::Poll::kWritable) != 0) {
     blocked_ = false;
     pump();
@@ -55,6 +56,7 @@ void Connection::on_poll(int, int events) {
 void Connection::resume() {
   resume_asked_ = false;
   if (state_ == State::Ended) return;
+  look_at_clocks();
   receive();
   update_watch();
 }
@@ -98,7 +100,7 @@ void Connection::on_shaken() {
     speak_http2();
   else if (socket_.protocol() == "http/1.1" || turned_away_)
     speak_http1();
-  if (turned_away_) protocol_->turn_away(*turned_away_, now());
+  if (turned_away_) protocol_->turn_away(*turned_away_, now_);
 }
 
 // One that knows beforehand that HTTP/2 is spoken begins with the preface; what begins otherwise is HTTP/1.
@@ -112,12 +114,12 @@ void Connection::choose_protocol(Bytes input) {
 }
 
 void Connection::speak_http1() {
-  protocol_ = std::make_unique<Http1>(static_cast<Protocol::Listener &>(*this), options_, now());
+  protocol_ = std::make_unique<Http1>(static_cast<Protocol::Listener &>(*this), options_, now_);
   state_ = State::Open;
 }
 
 void Connection::speak_http2() {
-  protocol_ = std::make_unique<Http2>(static_cast<Protocol::Listener &>(*this), options_, now());
+  protocol_ = std::make_unique<Http2>(static_cast<Protocol::Listener &>(*this), options_, now_);
   state_ = State::Open;
 }
 
@@ -125,8 +127,8 @@ void Connection::on_input(Bytes input) {
   if (state_ == State::Silent) choose_protocol(input);
   if (state_ == State::Silent) return;
   busy_ = true;
-  if (!first_input_.empty()) protocol_->feed(as_bytes(std::exchange(first_input_, {})), now());
-  protocol_->feed(input, now());
+  if (!first_input_.empty()) protocol_->feed(as_bytes(std::exchange(first_input_, {})), now_);
+  protocol_->feed(input, now_);
   busy_ = false;
 }
 
@@ -139,7 +141,7 @@ void Connection::on_input_end() {
   if (state_ != State::Open) return;
   if (gone) return end("closed by the client");
   busy_ = true;
-  protocol_->end_input(now());
+  protocol_->end_input(now_);
   busy_ = false;
 }
 
@@ -168,31 +170,38 @@ void Connection::turn_away(const Refusal &refusal) {
     turned_away_ = refusal;
     return;
   }
+  look_at_clocks();
   speak_http1();
-  protocol_->turn_away(refusal, now());
+  protocol_->turn_away(refusal, now_);
   pump();
   update_watch();
 }
 
 bool Connection::answer(uint64_t number, Response response) {
-  if (state_ != State::Open || !protocol_->respond(number, std::move(response), now())) return false;
+  if (state_ != State::Open) return false;
+  if (!busy_) look_at_clocks();
+  if (!protocol_->respond(number, std::move(response), now_)) return false;
   if (busy_) return true;
-  if (!protocol_->multiplexes())
-    flush();
-  else if (!std::exchange(flush_asked_, true))
+  if (!protocol_->multiplexes()) {
+    pump();
+    update_watch();
+  } else if (!std::exchange(flush_asked_, true)) {
     host_.flush_later(*this);
+  }
   return true;
 }
 
 void Connection::flush() {
   flush_asked_ = false;
   if (state_ == State::Ended) return;
+  look_at_clocks();
   pump();
   update_watch();
 }
 
 void Connection::set_answer_timeout(uint64_t number, Nanoseconds timeout) {
-  if (state_ == State::Open) protocol_->set_answer_timeout(number, timeout, now());
+  if (!busy_) look_at_clocks();
+  if (state_ == State::Open) protocol_->set_answer_timeout(number, timeout, now_);
 }
 
 // Sends until there is nothing more, the socket takes nothing more, or it was enough for this turn. An answer that
@@ -228,9 +237,9 @@ bool Connection::send_some(size_t &budget) {
   sent_bytes_ += **taken;
   if (counters_.sent != nullptr) counters_.sent->fetch_add(**taken, std::memory_order_relaxed);
   auto torn = output.consume(**taken);
-  if (torn) protocol_->on_torn(*torn, now());
+  if (torn) protocol_->on_torn(*torn, now_);
   torn_ = torn && protocol_->end() == Protocol::End::AtOnce;
-  protocol_->on_sent(now());
+  protocol_->on_sent(now_);
   budget -= std::min(budget, **taken);
   return budget > 0;
 }
@@ -269,7 +278,8 @@ void Connection::linger() {
 void Connection::finish() {
   if (state_ == State::Shaking || state_ == State::Silent) return end("the server closes");
   if (state_ != State::Open) return;
-  protocol_->finish(now());
+  look_at_clocks();
+  protocol_->finish(now_);
   pump();
   update_watch();
 }
@@ -306,7 +316,8 @@ void Connection::on_tick(Nanoseconds tick) {
     if (tick >= deadline_) end(std::move(end_reason_));
     return;
   case State::Open:
-    protocol_->on_tick({.monotonic = tick, .wall = wall_now()});
+    look_at_clocks();
+    protocol_->on_tick({.monotonic = tick, .wall = now_.wall});
     pump();
     return update_watch();
   case State::Ended:

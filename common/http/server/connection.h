@@ -86,7 +86,7 @@ private:
   void on_refused(const Refusal &refusal) override;
   void on_withdrawn(uint64_t number) override;
 
-  Now now() const;
+  void look_at_clocks();
   void update_watch();
   void receive();
   bool receive_once();
@@ -113,6 +113,7 @@ private:
   std::optional<loop::Poll> poll_; // until Ended
 
   State state_;
+  Now now_;              // as the call that runs began
   Nanoseconds deadline_; // but that of the Protocol
   std::unique_ptr<Protocol> protocol_;
   std::optional<Refusal> turned_away_; // while Shaking

@@ -276,6 +276,23 @@ TEST_F(Http2Test, HoldsABoundedNumberOfAnswersToAFlood) {
   EXPECT_LE(most, Http2::kMaxQueuedBytes + 20'000);
 }
 
+TEST_F(Http2Test, EndsWithAHeadThatDoesNotEnd) {
+  exchange();
+  auto frame = [](char type, char flags, const std::string &block) {
+    std::string text{'\0', static_cast<char>(block.size() >> 8), static_cast<char>(block.size()), type, flags, 0, 0, 0,
+                     1};
+    return text + block;
+  };
+  std::string field = std::string("\x00\x01x\x7e", 4) + std::string(126, 'v'); // not indexed
+  server_.feed(as_bytes(frame(1, 0, "\x82")), now_);
+  size_t frames = 0;
+  for (; frames < 100'000 && server_.end() == Protocol::End::No; frames++)
+    server_.feed(as_bytes(frame(9, 0, field)), now_);
+  EXPECT_EQ(server_.end(), Protocol::End::AtOnce);
+  EXPECT_LT(frames, 2000U);
+  EXPECT_TRUE(asked_.empty());
+}
+
 TEST_F(Http2Test, SendsAwayWhoSendsSettingsThatDoNotEnd) {
   exchange();
   std::string frame{"\x00\x01\x80\x04\x00\x00\x00\x00\x00", 9}; // 64 settings
