@@ -1,5 +1,6 @@
 // bench_http_blobs DIRECTORY CERTIFICATE KEY PORT TLS_PORT: serves each file of a directory, from shared memory, with
-// the HTTP server that workers use, until it is killed. tests/bench/http compares it with nginx.
+// the HTTP server that workers use, until it is killed. tests/bench/http compares it with nginx. Requests for /wait
+// wait until one for /release comes: its answer says how many did, and how many microseconds it took to answer them.
 #include "common/base/check.h"
 #include "common/http/conditional.h"
 #include "common/http/server/server.h"
@@ -74,6 +75,15 @@ private:
   void on_access(http::HttpServer &, const loop::SocketAddress &, const http::Request &) override {}
   void on_request(http::HttpServer &server, const http::RequestKey &key, const loop::SocketAddress &,
                   http::Request request) override {
+    if (request.path == "/wait") {
+      server.set_answer_timeout(key, 0);
+      waiting_.push_back(key);
+      return;
+    }
+    if (request.path == "/release") {
+      server.respond(key, {.body = release()});
+      return;
+    }
     auto found = blobs_.find(request.path);
     if (found == blobs_.end()) {
       server.respond(key, {.status = 404});
@@ -88,11 +98,28 @@ private:
     server.respond(key, std::move(response));
   }
 
+  // As a playlist is answered that many players wait for.
+  std::string release() {
+    constexpr size_t kPlaylistBytes = 1500;
+    http::Body playlist = http::Body::shared(std::string(kPlaylistBytes, 'p'));
+    Nanoseconds began = monotonic_now();
+    size_t answered = 0;
+    for (const http::RequestKey &key : std::exchange(waiting_, {})) {
+      http::Response response{.headers = {{"Content-Type", "application/vnd.apple.mpegurl"},
+                                          {"Cache-Control", "max-age=1"},
+                                          {"Access-Control-Allow-Origin", "*"}},
+                              .body = playlist};
+      answered += server_.respond(key, std::move(response)) ? 1 : 0;
+    }
+    return std::to_string(answered) + " " + std::to_string((monotonic_now() - began) / kMicrosecond);
+  }
+
   Fd tls_fd_;
   loop::TlsServerContext context_;
   http::HttpServer server_;
   loop::Poll poll_;
   std::map<std::string, std::shared_ptr<const Segment>> blobs_;
+  std::vector<http::RequestKey> waiting_;
 };
 
 Fd listen_on(const char *port) {
