@@ -19,10 +19,11 @@ INSIDE = [
     (r"common/loop", ["common/base"]),
     (r"ipc/ring", ["common/base", "common/media"]),
     (r"workers/[^/]+/protocol", ["common/base", "common/media", "common/rtp", "common/http"]),
+    (r"workers/hls/(playlist|demux)", ["common/base", "common/media", "common/rtp", "common/http", "workers/hls"]),
 ]
 
 # Pure rooms: bytes in, facts out. No descriptors, no system calls, no clock.
-SANS_IO = [r"common/media", r"common/rtp", r"common/http", r"ipc/ring", r"workers/[^/]+/protocol"]
+SANS_IO = [r"common/media", r"common/rtp", r"common/http", r"ipc/ring", r"workers/[^/]+/protocol", r"workers/hls/(playlist|demux)"]
 SANS_IO_HEADERS = re.compile(
     r"uv\.h|unistd\.h|fcntl\.h|poll\.h|pthread\.h|signal\.h|time\.h|netdb\.h|ctime|chrono|thread|fstream"
     r"|sys/.*|netinet/(?!in\.h).*|linux/.*|net/.*"  # arpa/inet.h only converts addresses
@@ -35,13 +36,17 @@ SANS_IO_CALLS = re.compile(
 # every class *Parser, *Decoder, *Depacketizer, *Demuxer must be named in a fuzz target, or its header stands in
 # COVERED_BY with the fuzz target that reaches it through another function.
 PARSER_ROOMS = [r"common/media", r"common/rtp", r"common/http", r"ipc/control", r"workers/[^/]+/protocol", r"supervisor/config", r"supervisor/hooks",
-                r"supervisor/auth"]
+                r"supervisor/auth", r"workers/hls/(playlist|demux)"]
 PARSER_FUNCTION = re.compile(r"\b((?:parse|decode|load)_\w+)\s*\(\s*(?:Bytes|std::span<const uint8_t>|ByteReader|std::string_view|const std::string\s*&)")
 PARSER_CLASS = re.compile(r"^\s*(?:class|struct)\s+(\w*(?:Parser|Decoder|Depacketi[sz]er|Demuxer))\b(?!\s*;)", re.M)
 COVERED_BY = {
     "supervisor/config/addresses.h": "yaml",  # parse_configuration validates what it has loaded
     "supervisor/config/values.h": "yaml",  # every scalar and every variable is decoded by it
     "supervisor/config/yaml.h": "yaml",  # the first thing that parse_configuration calls
+    "workers/hls/demux/mp4_boxes.h": "mp4",  # every file is made of boxes
+    "workers/hls/playlist/attributes.h": "hls_playlist",  # all values of a playlist are read by it
+    "workers/hls/playlist/media_parser.h": "hls_playlist",  # takes the lines of parse_playlist
+    "workers/hls/playlist/multivariant_parser.h": "hls_playlist",  # likewise
     "workers/rtsp/protocol/head.h": "rtsp_request",  # the first thing that parse_request and parse_response call
 }
 
