@@ -1,5 +1,6 @@
 // Playlists of a source; as well queries and names of files of requests. What was accepted keeps its promises.
 
+#include "common/base/bytes.h"
 #include "common/base/check.h"
 #include "common/http/uri.h"
 #include "workers/hls/playlist/directives.h"
