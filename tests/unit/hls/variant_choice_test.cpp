@@ -45,10 +45,12 @@ TEST(VariantChoice, TakesTheAudioThatAPlayerWould) {
 }
 
 TEST(CarriedCodecs, AreNamedAsInRfc6381) {
-  for (const char *codec : {"avc1.64001f", "avc3.640028", "hvc1.1.6.L93.B0", "hev1.1.6.L93.B0", "av01.0.04M.08",
-                            "vp09.00.10.08", "mp4a.40.2", "mp4a.40.5", "mp4a.40.34", "mp4a.6B", "Opus", "opus", "ac-3"})
+  for (const char *codec :
+       {"avc1.64001f", "avc3.640028", "hvc1.1.6.L93.B0", "hev1.1.6.L93.B0", "av01.0.04M.08", "vp09.00.10.08",
+        "mp4a.40.2", "mp4a.40.5", "mp4a.40.34", "mp4a.40.02", "mp4a.6B", "Opus", "opus", "ac-3"})
     EXPECT_TRUE(is_carried_codec(codec)) << codec;
-  for (const char *codec : {"", "ec-3", "dvh1.05.06", "fLaC", "mp4a.40.42", "vvc1.1", "theora"})
+  for (const char *codec :
+       {"", "ec-3", "dvh1.05.06", "fLaC", "mp4a.40.42", "mp4a.40.", "mp4a.40.2x", "vvc1.1", "theora"})
     EXPECT_FALSE(is_carried_codec(codec)) << codec;
 }
 

@@ -1,6 +1,7 @@
 #include "workers/hls/playlist/variant_choice.h"
 
 #include "common/base/text.h"
+#include "workers/hls/playlist/attributes.h"
 
 #include <algorithm>
 #include <array>
@@ -47,12 +48,18 @@ std::optional<size_t> choose_audio(const SourceMultivariant &playlist, const Sou
 } // namespace
 
 bool is_carried_codec(std::string_view codec) {
-  // MPEG-4 audio: 40 with AAC's object types (and 34, MP3), MPEG-2 AAC, MP3 of both kinds, AC-3 (mp4ra.org)
-  constexpr std::array<std::string_view, 14> kNames = {"avc1",    "avc3",    "hvc1",    "hev1",     "av01",
-                                                       "vp09",    "opus",    "ac-3",    "mp4a.40.", "mp4a.66",
-                                                       "mp4a.67", "mp4a.69", "mp4a.6b", "mp4a.a5"};
+  // As they begin. mp4a.6x: MPEG-2 AAC and MP3, a5: AC-3 (mp4ra.org)
+  constexpr std::array<std::string_view, 13> kNames = {"avc1",    "avc3",    "hvc1",   "hev1",    "av01",
+                                                       "vp09",    "opus",    "ac-3",   "mp4a.66", "mp4a.67",
+                                                       "mp4a.69", "mp4a.6b", "mp4a.a5"};
+  // MPEG-4 audio by object type: AAC, with SBR and PS, and MP3.
+  constexpr std::string_view kMpeg4Audio = "mp4a.40.";
+  constexpr std::array<uint64_t, 7> kObjectTypes = {1, 2, 3, 4, 5, 29, 34};
   std::string name = lower(codec);
-  if (name == "mp4a.40.42" || name == "mp4a.40.39") return false; // xHE-AAC, ELD
+  if (name.starts_with(kMpeg4Audio)) {
+    auto type = parse_decimal(std::string_view(name).substr(kMpeg4Audio.size()));
+    return type && std::find(kObjectTypes.begin(), kObjectTypes.end(), *type) != kObjectTypes.end();
+  }
   return std::any_of(kNames.begin(), kNames.end(), [&](std::string_view known) { return name.starts_with(known); });
 }
 
