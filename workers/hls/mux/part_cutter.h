@@ -38,8 +38,8 @@ private:
   int64_t step_ = 1;
   int64_t target_ = 0;
   int64_t part_ = 0;
-  int64_t longest_ = 0; // part of the segment
-  int64_t total_ = 0;   // of the segment's samples
+  int64_t longest_part_ = 0, longest_sample_ = 0; // of the segment, as what follows
+  int64_t total_ = 0;                             // of its samples
   int64_t count_ = 0;
 };
 

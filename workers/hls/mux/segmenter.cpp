@@ -258,6 +258,10 @@ Result<void> Segmenter::store(Track &track, const rtp::AccessUnit &unit, int64_t
   sample.size = static_cast<uint32_t>(track.data.size() - before);
   track.pending = sample;
   track.pending_unit = track.current;
+  if (is_mpegts() && track.active.video) { // no duration is needed, and audio may go on meanwhile
+    mpegts_.write_video(sample, track.data);
+    track.data.clear();
+  }
   return {};
 }
 
@@ -272,7 +276,7 @@ void Segmenter::resolve_leading(int64_t duration, Sink &sink) {
   Track &track = leading();
   int64_t ticks = rescale(track.pending->dts + duration, track.timescale, kVideoTimescale) -
                   rescale(track.pending->dts, track.timescale, kVideoTimescale);
-  if (cutter_.ends_before(ticks)) finish_part(sink);
+  if (!is_mpegts() && cutter_.ends_before(ticks)) finish_part(sink); // there it is written already
   if (cutter_.part() == 0) part_independent_ = track.pending->random_access;
   segment_samples_++;
   add_sample(track, duration);
@@ -300,10 +304,7 @@ void Segmenter::add_sample(Track &track, int64_t duration) {
   if (!is_mpegts()) {
     track.samples.push_back(sample);
     track.bytes += sample.size;
-  } else if (track.active.video) {
-    mpegts_.write_video(sample, track.data);
-    track.data.clear();
-  } else {
+  } else if (!track.active.video) {
     add_audio_to_packet(track, sample);
   }
 }
