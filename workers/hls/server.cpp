@@ -1,6 +1,7 @@
 #include "workers/hls/server.h"
 
 #include "common/base/log.h"
+#include "common/http/conditional.h"
 #include "workers/hls/answers.h"
 
 #include <cstring>
@@ -93,10 +94,29 @@ void Server::on_request(http::HttpServer &, const http::RequestKey &key, const l
     return respond(key, std::move(response));
   }
   case Route::Kind::Page:
-    return respond(key, text_response(404, "404 page not found"));
+    return send_asset(key, request, player_page());
   case Route::Kind::File:
+    if (const PageAsset *asset = find_page_asset(route.file)) return send_asset(key, request, *asset);
     return viewers_.on_request(key, peer.text(), std::move(route), std::move(request));
   }
+}
+
+// The page asks for a password itself, so it comes without.
+void Server::send_asset(const http::RequestKey &key, const http::Request &request, const PageAsset &asset) {
+  const std::string *accepted = request.headers.find("Accept-Encoding");
+  bool gzip = accepted != nullptr && accepted->find("gzip") != std::string::npos;
+  const PageRepresentation &content = gzip ? asset.gzip : asset.identity;
+  http::Response response;
+  response.headers.add("Content-Type", std::string(asset.content_type));
+  response.headers.add("ETag", std::string(content.etag));
+  response.headers.add("Vary", "Accept-Encoding");
+  response.headers.add("Cache-Control", std::string(&asset == &player_page() ? kPageCacheControl : kPageAssetCacheControl));
+  if (gzip) response.headers.add("Content-Encoding", "gzip");
+  for (const auto &[name, value] : kPageHeaders) response.headers.add(std::string(name), std::string(value));
+  static const auto constant = std::make_shared<const http::BodyMemory>(); // it lies in the executable
+  response.body = http::Body(constant, content.bytes);
+  http::answer_not_modified(request, response);
+  respond(key, std::move(response));
 }
 
 void Server::respond(const http::RequestKey &key, http::Response response) {

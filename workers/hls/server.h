@@ -5,6 +5,7 @@
 #include "common/http/server/server.h"
 #include "workers/base/server.h"
 #include "workers/hls/muxer.h"
+#include "workers/hls/page/page.h"
 #include "workers/hls/viewers.h"
 
 #include <memory>
@@ -51,6 +52,7 @@ private:
   bool on_half_closed(http::HttpServer &, const http::RequestKey &) override { return true; }
   void on_connection_ended(http::HttpServer &, http::ConnectionEnd end) override;
 
+  void send_asset(const http::RequestKey &key, const http::Request &request, const PageAsset &asset);
   void start_muxer(const control::StartMuxer &message, std::vector<Fd> &fds);
   Muxer *find_muxer(control::MuxerId id);
 
