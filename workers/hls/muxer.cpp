@@ -80,13 +80,16 @@ Result<void> Muxer::set_up(const control::ReadGranted &granted, int ring_fd) {
   std::optional<SegmenterState> state = log_.predecessor();
   const ring::RingReader &ring = begin.generation->reader();
   bool goes_on = state && state->source >= ring.oldest() && state->source <= ring.head();
-  if (goes_on)
+  if (goes_on) {
     begin.cursor = state->source;
-  else
+  } else {
     state = log_.state_after_break();
+    log_.set_wall_offset(0);
+  }
   std::vector<SegmenterTrack> tracks;
   for (const Track &track : tracks_) tracks.push_back({track.track, track.depacketizer->sets()});
-  segmenter_ = TRY(Segmenter::create(segmenter_settings(server_.settings().hls), std::move(tracks), &*state));
+  segmenter_ =
+      TRY(Segmenter::create(segmenter_settings(server_.settings().hls), std::move(tracks), state ? &*state : nullptr));
   reading_ = true;
   stream_->add(*this, begin);
   server_.streams().schedule_round(stream_->id());
@@ -200,8 +203,9 @@ void Muxer::push(const ring::EntryInfo &entry, Bytes packet) {
 
 // The stream's time and the wall clock are put together once, so that segments' dates do not shake with the network.
 Nanoseconds Muxer::wall_offset(const ring::EntryInfo &entry) {
-  if (!wall_offset_) wall_offset_ = wall_now() - server_.event_loop().now() + entry.arrival_ns - entry.dts_ns;
-  return *wall_offset_;
+  if (log_.wall_offset() == 0)
+    log_.set_wall_offset(wall_now() - server_.event_loop().now() + entry.arrival_ns - entry.dts_ns);
+  return log_.wall_offset();
 }
 
 bool Muxer::next_generation() {
@@ -223,7 +227,7 @@ void Muxer::resynchronise() {
     track.begin.reset();
   }
   segmenter_->discontinue(log_);
-  wall_offset_.reset();
+  log_.set_wall_offset(0);
 }
 
 // A publisher may go on with other parameters that its packets do not carry: those of audio.

@@ -83,7 +83,6 @@ private:
   worker::Generation *generation_ = nullptr;
   uint64_t cursor_ = 0;
   uint64_t description_version_ = 0;
-  std::optional<Nanoseconds> wall_offset_;
   ByteVector entry_; // scratch
   bool reading_ = false, ready_ = false, closed_ = false;
 };

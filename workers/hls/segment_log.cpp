@@ -32,15 +32,16 @@ std::optional<SegmenterState> SegmentLog::predecessor() const {
   return decode_state(index_.resume);
 }
 
-SegmenterState SegmentLog::state_after_break() const {
-  SegmenterState state;
+std::optional<SegmenterState> SegmentLog::state_after_break() const {
   std::optional<SegmenterState> before = predecessor();
-  if (!before) return state;
+  if (!before) return std::nullopt;
+  SegmenterState state;
   state.next_segment = before->next_segment + (before->in_segment ? 1 : 0);
   state.next_part = before->next_part;
   state.initialisations = before->initialisations;
   state.next_sequence = before->next_sequence;
   state.discontinuity = !index_.segments.empty();
+  state.cutter = before->cutter; // begins anew with each segment
   state.mpegts = before->mpegts;
   state.mpegts.discontinuity = true;
   return state;

@@ -21,7 +21,7 @@ struct SegmentLogSettings {
 class SegmentLog final : public Segmenter::Sink {
 public:
   struct Listener {
-    virtual void on_published() = 0; // readers have news
+    virtual void on_published() = 0;            // readers have news
     virtual Segmenter::Facts facts() const = 0; // what playlists say beside segments
 
   protected:
@@ -34,8 +34,12 @@ public:
   const store::StoreWriter &store() const { return store_; }
   // Of a predecessor, with what `resume` holds; empty: there is none, or it finished nothing.
   std::optional<SegmenterState> predecessor() const;
-  // Something stands in the store that is not to be gone on with exactly: numbers go on from there.
-  SegmenterState state_after_break() const;
+  // What stands in the store can't be gone on with exactly: numbers go on from there. Empty: there is nothing.
+  std::optional<SegmenterState> state_after_break() const;
+
+  // As a predecessor had it, or as it is to be kept for a successor; 0: not known.
+  Nanoseconds wall_offset() const { return index_.wall_offset; }
+  void set_wall_offset(Nanoseconds offset) { index_.wall_offset = offset; }
 
   // Of what could not be stored; the muxer ends then.
   const std::optional<Error> &error() const { return error_; }

@@ -110,7 +110,8 @@ void Server::send_asset(const http::RequestKey &key, const http::Request &reques
   response.headers.add("Content-Type", std::string(asset.content_type));
   response.headers.add("ETag", std::string(content.etag));
   response.headers.add("Vary", "Accept-Encoding");
-  response.headers.add("Cache-Control", std::string(&asset == &player_page() ? kPageCacheControl : kPageAssetCacheControl));
+  response.headers.add("Cache-Control",
+                       std::string(&asset == &player_page() ? kPageCacheControl : kPageAssetCacheControl));
   if (gzip) response.headers.add("Content-Encoding", "gzip");
   for (const auto &[name, value] : kPageHeaders) response.headers.add(std::string(name), std::string(value));
   static const auto constant = std::make_shared<const http::BodyMemory>(); // it lies in the executable

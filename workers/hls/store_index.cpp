@@ -29,7 +29,7 @@ template <class A> void visit(A &a, StoredSection &s) {
 template <class A> void visit(A &a, StoreIndex &i) {
   a(i.variant), a(i.codecs), a(i.has_video), a(i.width), a(i.height), a(i.frame_rate_millihertz), a(i.part_target);
   a(i.target_duration), a(i.discontinuity_sequence), a(i.first_listed), a(i.ended), a(i.segments), a(i.parts);
-  a(i.sections), a(i.resume);
+  a(i.sections), a(i.wall_offset), a(i.resume);
 }
 
 namespace {

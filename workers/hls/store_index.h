@@ -48,6 +48,8 @@ struct StoreIndex {
   std::vector<StoredPart> parts;
   std::vector<StoredSection> sections;
 
+  // The wall clock minus the stream's time, so that a successor dates segments alike; 0: nothing was dated yet.
+  Nanoseconds wall_offset = 0;
   ByteVector resume; // of the muxer, in a form of its own; empty: nothing was finished yet
 
   const StoredSegment *find_segment(uint64_t number) const;
