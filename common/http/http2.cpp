@@ -315,6 +315,7 @@ void Http2::send(int32_t id, Stream &stream, Response response) {
 }
 
 void Http2::fill() {
+  if (output_.empty()) sent_at_ = now_.monotonic; // nothing had to be taken until now
   while (end() != End::AtOnce && output_.size() < kMaxQueuedBytes) {
     const uint8_t *bytes = nullptr;
     ssize_t count = nghttp2_session_mem_send(session_.get(), &bytes);

@@ -78,7 +78,8 @@ private:
   std::unique_ptr<nghttp2_session, FreeSession> session_;
   std::unordered_map<int32_t, Stream> streams_;
   Now now_; // of the call that runs
-  Nanoseconds idle_since_, sent_at_;
+  Nanoseconds idle_since_;
+  Nanoseconds sent_at_; // or since when there is output
   bool last_request_ = false; // finish() was called
 };
 
