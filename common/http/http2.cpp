@@ -192,7 +192,7 @@ Http2::Stream *Http2::find(int32_t id) {
 // --- input ---
 
 bool Http2::takes_input() const {
-  return output_.size() < kMaxQueuedBytes;
+  return output_.size() < kMaxQueuedBytes && nghttp2_session_want_read(session_.get()) != 0;
 }
 
 void Http2::feed(Bytes input, Now now) {

@@ -46,6 +46,21 @@ TEST_F(HttpsServerTest, TakesMoreRequestsThanItReadsAtOnce) {
   ASSERT_TRUE(run_until([&] { return client.received().ends_with("answer to /"); }));
 }
 
+TEST_F(HttpsServerTest, TurnsAwayOverTls) {
+  options_.max_connections = 1;
+  use(options_);
+  TlsClient first(tls_address_, identity_, kHttp1);
+  first.send(kGet);
+  ASSERT_TRUE(run_until([&] { return first.has("answer to /"); }));
+  TlsClient second(tls_address_, identity_, kHttp1), third(tls_address_, identity_, "\x02h2");
+  second.send(kGet);
+  ASSERT_TRUE(run_until([&] { return second.ended() && third.ended(); }));
+  EXPECT_TRUE(second.has("HTTP/1.1 503 "));
+  EXPECT_FALSE(third.has("HTTP/1.1"));
+  EXPECT_EQ(refused_, (std::vector<uint16_t>{503, 503}));
+  EXPECT_EQ(asked_.size(), 1U);
+}
+
 TEST_F(HttpsServerTest, EndsWhoDoesNotShakeHands) {
   options_.read_timeout = 80 * kMillisecond;
   use(options_);
