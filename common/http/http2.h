@@ -79,7 +79,7 @@ private:
   std::unordered_map<int32_t, Stream> streams_;
   Now now_; // of the call that runs
   Nanoseconds idle_since_;
-  Nanoseconds sent_at_; // or since when there is output
+  Nanoseconds sent_at_;       // or since when there is output
   bool last_request_ = false; // finish() was called
 };
 
