@@ -3,6 +3,7 @@
 #include "workers/hls/demux/mp4_boxes.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace sluice::hls {
 
@@ -53,7 +54,7 @@ Result<int64_t> read_shift(Bytes elst, uint32_t movie_timescale, uint32_t timesc
     }
     double ticks = static_cast<double>(*duration) / movie_timescale * timescale;
     if (ticks > static_cast<double>(max_shift - shift)) return malformed("elst");
-    shift += static_cast<int64_t>(ticks + 0.5);
+    shift += std::llround(ticks);
   }
   return shift;
 }

@@ -1,10 +1,8 @@
 #include "workers/hls/playlist/file_names.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <array>
 #include <charconv>
-#include <iterator>
 
 namespace sluice::hls {
 
@@ -65,6 +63,14 @@ std::optional<FileName> parse_file_name(std::string_view name) {
   return std::nullopt;
 }
 
+void append_number(std::string &out, uint64_t number, size_t width) {
+  std::array<char, 20> digits;
+  char *end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
+  auto count = static_cast<size_t>(end - digits.data());
+  if (count < width) out.append(width - count, '0');
+  out.append(digits.data(), count);
+}
+
 void append_file_name(std::string &out, const FileName &name) {
   switch (name.kind) {
   case FileKind::Multivariant:
@@ -76,8 +82,10 @@ void append_file_name(std::string &out, const FileName &name) {
   case FileKind::Initialisation:
   case FileKind::Segment:
   case FileKind::Part:
-    fmt::format_to(std::back_inserter(out), "{}{}{}{}", name.id, prefix(name.kind), name.number,
-                   name.mpeg_ts ? kMpegTs : kMp4);
+    out += name.id;
+    out += prefix(name.kind);
+    append_number(out, name.number);
+    out += name.mpeg_ts ? kMpegTs : kMp4;
   }
 }
 

@@ -30,4 +30,8 @@ std::optional<FileName> parse_file_name(std::string_view name);
 
 void append_file_name(std::string &out, const FileName &name);
 
+// In decimal digits, with zeros in front up to `width`. Playlists are written for each viewer whose query is repeated
+// in them: this is what they mostly consist of.
+void append_number(std::string &out, uint64_t number, size_t width = 0);
+
 } // namespace sluice::hls

@@ -12,7 +12,8 @@ namespace sluice::hls {
 
 namespace {
 
-constexpr Nanoseconds kDecimal = 10 * kMicrosecond; // the last of five decimals
+constexpr size_t kDecimals = 5;
+constexpr Nanoseconds kDecimal = 10 * kMicrosecond; // the last of them
 
 int version(Variant variant) {
   switch (variant) {
@@ -47,10 +48,16 @@ public:
   // Rounded to five decimals; `up`: never down.
   void seconds(Nanoseconds duration, bool up = false) {
     Nanoseconds count = (duration + (up ? kDecimal - 1 : kDecimal / 2)) / kDecimal;
-    fmt::format_to(std::back_inserter(out_), "{}.{:05}", count / (kSecond / kDecimal), count % (kSecond / kDecimal));
+    append_number(out_, static_cast<uint64_t>(count / (kSecond / kDecimal)));
+    out_ += '.';
+    append_number(out_, static_cast<uint64_t>(count % (kSecond / kDecimal)), kDecimals);
   }
 
   void add(std::string_view text) { out_ += text; }
+  void add(int64_t number, size_t width, char behind) {
+    append_number(out_, static_cast<uint64_t>(number), width);
+    out_ += behind;
+  }
 
 private:
   const Presentation &presentation_;
@@ -82,8 +89,15 @@ void write_date(Text &text, Nanoseconds wall) {
   wall = std::max<Nanoseconds>(wall, 0);
   Date date = date_of(wall / kSecond / kDay);
   int64_t second = wall / kSecond % kDay;
-  text.line("#EXT-X-PROGRAM-DATE-TIME:{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", date.year, date.month, date.day,
-            second / 3600, second / 60 % 60, second % 60, wall % kSecond / kMillisecond);
+  text.add("#EXT-X-PROGRAM-DATE-TIME:");
+  text.add(date.year, 4, '-');
+  text.add(date.month, 2, '-');
+  text.add(date.day, 2, 'T');
+  text.add(second / 3600, 2, ':');
+  text.add(second / 60 % 60, 2, ':');
+  text.add(second % 60, 2, '.');
+  text.add(wall % kSecond / kMillisecond, 3, 'Z');
+  text.add("\n");
 }
 
 void write_part(Text &text, const Part &part, uint64_t number) {
@@ -115,7 +129,7 @@ void write_head(Text &text, const Presentation &presentation) {
 
 // What stands before a segment's parts. `before`: the segment before it in the whole playlist, or null.
 void write_segment_tags(Text &text, const Presentation &presentation, const Segment &segment, const Segment *before) {
-  if (segment.discontinuity) text.line("#EXT-X-DISCONTINUITY");
+  if (segment.discontinuity) text.add("#EXT-X-DISCONTINUITY\n");
   bool changed = before == nullptr || before->initialisation != segment.initialisation;
   if (presentation.variant != Variant::MpegTs && changed) {
     text.add("#EXT-X-MAP:URI=\"");
@@ -174,7 +188,7 @@ void write_multivariant(const Presentation &presentation, std::string_view query
   text.line("#EXTM3U");
   text.line("#EXT-X-VERSION:{}", version(presentation.variant));
   text.line("#EXT-X-INDEPENDENT-SEGMENTS");
-  text.line("");
+  text.add("\n");
   BitRates rates = measure_bit_rates(presentation);
   text.add("#EXT-X-STREAM-INF:");
   std::string attributes = fmt::format("BANDWIDTH={}", std::max<uint64_t>(rates.peak, 1));
@@ -185,7 +199,7 @@ void write_multivariant(const Presentation &presentation, std::string_view query
   if (presentation.frame_rate > 0) attributes += fmt::format(",FRAME-RATE={:.3f}", presentation.frame_rate);
   text.line("{}", attributes);
   text.uri(FileKind::Media);
-  text.line("");
+  text.add("\n");
 }
 
 size_t skipped_segments(const Presentation &presentation) {
@@ -221,9 +235,9 @@ void write_media(const Presentation &presentation, std::string_view query, bool 
     if (!segment.finished) continue;
     text.add("#EXTINF:");
     text.seconds(segment.duration);
-    text.line(",");
+    text.add(",\n");
     text.uri(FileKind::Segment, segment.number);
-    text.line("");
+    text.add("\n");
   }
   if (presentation.ended) {
     text.line("#EXT-X-ENDLIST");
