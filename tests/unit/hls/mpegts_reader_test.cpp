@@ -141,7 +141,7 @@ TEST(MpegTsReader, FindsPacketsAgain) {
   ts.add(kVideo, pes(0, {}, h264_picture(true, 10, 1)));
   ts.add(kVideo, pes(3000, {}, h264_picture(false, 10, 2)));
   ByteVector garbage(300, kTsSync - 1);
-  garbage[7] = garbage[100] = kTsSync; // which are none
+  garbage[7] = garbage[200] = kTsSync; // which are none; the second would hide where a packet begins
   ByteVector bytes = garbage + ts.packets[0] + ts.packets[1] + garbage + ts.packets[2] + ts.packets[3];
   for (size_t piece : {size_t{1}, size_t{100}, SIZE_MAX}) {
     DemuxRecord record = read(bytes, piece);
