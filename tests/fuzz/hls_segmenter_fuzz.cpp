@@ -67,10 +67,11 @@ struct Sink final : hls::Segmenter::Sink {
     CHECK(open && segment.number == next_segment++ && segment.bytes == bytes && segment.finished);
     open = false;
     CHECK(!now.in_segment && now.next_segment == next_segment);
+    state = now;
   }
   bool open = false;
   uint64_t next_segment = 0, next_part = 0, initialisations = 0, bytes = 0;
-  std::optional<hls::SegmenterState> state; // of the last part
+  std::optional<hls::SegmenterState> state; // the last one
 };
 
 struct Step {
@@ -131,9 +132,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     auto pts = static_cast<Nanoseconds>(static_cast<uint64_t>(now) + static_cast<uint64_t>(step->pts));
     rtp::AccessUnit unit{.units = step->units, .pts_ns = pts, .dts_ns = now, .random_access = (step->flags & 4) != 0};
     if (!segmenter->push(track, unit, source, sink)) return 0;
-    if ((step->flags & 0x80) != 0 && sink.state && sink.open) { // its worker has died
+    if ((step->flags & 0x80) != 0 && sink.state) { // its worker has died
       segmenter = hls::Segmenter::create(settings, tracks, &*sink.state);
       CHECK(segmenter.has_value());
+      sink.open = sink.state->in_segment;
+      sink.next_segment = sink.state->next_segment;
       sink.next_part = sink.state->next_part;
       sink.bytes = sink.state->segment_bytes;
       sink.initialisations = settings.variant == hls::Variant::MpegTs ? 0 : sink.state->initialisations;

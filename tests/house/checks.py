@@ -19,11 +19,13 @@ INSIDE = [
     (r"common/loop", ["common/base"]),
     (r"ipc/ring", ["common/base", "common/media"]),
     (r"workers/[^/]+/protocol", ["common/base", "common/media", "common/rtp", "common/http"]),
-    (r"workers/hls/(playlist|demux)", ["common/base", "common/media", "common/rtp", "common/http", "workers/hls"]),
+    (r"workers/hls/(playlist|demux|mux)", ["common/base", "common/media", "common/rtp", "common/http", "workers/hls"]),
 ]
 
 # Pure rooms: bytes in, facts out. No descriptors, no system calls, no clock.
-SANS_IO = [r"common/media", r"common/rtp", r"common/http", r"ipc/ring", r"workers/[^/]+/protocol", r"workers/hls/(playlist|demux)"]
+SANS_IO = [
+    r"common/media", r"common/rtp", r"common/http", r"ipc/ring", r"workers/[^/]+/protocol", r"workers/hls/(playlist|demux|mux)",
+]
 SANS_IO_HEADERS = re.compile(
     r"uv\.h|unistd\.h|fcntl\.h|poll\.h|pthread\.h|signal\.h|time\.h|netdb\.h|ctime|chrono|thread|fstream"
     r"|sys/.*|netinet/(?!in\.h).*|linux/.*|net/.*"  # arpa/inet.h only converts addresses

@@ -76,6 +76,20 @@ Track aac_track(std::string fmtp) {
   return {MediaKind::Audio, Codec::Aac, 97, 44100, 2, "mpeg4-generic", std::move(fmtp)};
 }
 
+TEST(AacConfig, MakesAdtsHeaders) {
+  AacConfig config{.object_type = 2, .sample_rate = 44100, .channel_count = 1};
+  auto header = make_adts_header(config, 200);
+  ASSERT_TRUE(header);
+  EXPECT_EQ(ByteVector(header->begin(), header->end()), hex("fff1504019fffc"));
+  EXPECT_TRUE(make_adts_header(config, kMaxAdtsFrame));
+  EXPECT_FALSE(make_adts_header(config, kMaxAdtsFrame + 1));
+  config.sample_rate = 44000;
+  EXPECT_FALSE(make_adts_header(config, 200));
+  config.sample_rate = 48000;
+  config.short_frames = true;
+  EXPECT_FALSE(make_adts_header(config, 200));
+}
+
 TEST(AacFormat, ReadsTheParametersWithoutRegardToCaseAndOrder) {
   auto format = parse_aac_format(
       aac_track("config=1210;mode=AAC-hbr; SizeLength=13;indexLength=3 ; IndexDeltaLength=3; profile-level-id=1"));

@@ -140,6 +140,32 @@ TEST(Vp9Configuration, IsReadWithAndWithoutVersion) {
   EXPECT_FALSE(parse_vp9_configuration(hex("0414820202020000")));
 }
 
+// The first one is of libvpx; the last one has 4:4:4 with 10 bits.
+TEST(Vp9KeyFrame, SaysWhatADecoderHasToKnow) {
+  auto key = parse_vp9_key_frame(hex("824983420013f00b34"));
+  ASSERT_TRUE(key);
+  EXPECT_EQ(key->configuration, (Vp9Configuration{.profile = 0, .bit_depth = 8, .chroma_subsampling = 1}));
+  EXPECT_EQ(key->width, 320u);
+  EXPECT_EQ(key->height, 180u);
+  EXPECT_FALSE(parse_vp9_key_frame(hex("8600409292"))); // another frame
+  EXPECT_FALSE(parse_vp9_key_frame(hex("824983430013f00b34")));
+  EXPECT_FALSE(parse_vp9_key_frame(hex("824983420013f0")));
+  EXPECT_FALSE(parse_vp9_key_frame({}));
+  auto deep = parse_vp9_key_frame(hex("b124c1a108009f805980"));
+  ASSERT_TRUE(deep);
+  EXPECT_EQ(deep->configuration, (Vp9Configuration{.profile = 3, .bit_depth = 10, .chroma_subsampling = 3}));
+  EXPECT_EQ(deep->width, 320u);
+}
+
+TEST(Vp9Level, FollowsFromSizeAndRate) {
+  EXPECT_EQ(vp9_level(256, 144, 15), 10);
+  EXPECT_EQ(vp9_level(1280, 720, 30), 31);
+  EXPECT_EQ(vp9_level(1920, 1080, 30), 40);
+  EXPECT_EQ(vp9_level(1920, 1080, 60), 41);
+  EXPECT_EQ(vp9_level(3840, 2160, 60), 51);
+  EXPECT_EQ(vp9_level(16384, 8704, 120), 62);
+}
+
 TEST(OpusHeader, IsReadAndWritten) {
   ByteVector sample = hex("4f707573486561640101380180bb0000000000");
   auto header = parse_opus_header(sample);
@@ -161,6 +187,13 @@ TEST(FlacStreamInfo, IsReadWithAndWithoutMagic) {
   EXPECT_EQ(parse_flac_stream_info(write_flac_header(*info)).value(), *info);
   expect_errors_when_cut(hex(kFlac), hex(kFlac).size(), parse_flac_stream_info);
   EXPECT_FALSE(parse_flac_stream_info(hex("664c614301000022")));
+  Track track;
+  track.fmtp = std::string("streaminfo=") + (kFlac + 16);
+  EXPECT_EQ(parse_flac_format(track).value(), *info);
+  track.fmtp.pop_back();
+  EXPECT_FALSE(parse_flac_format(track));
+  track.fmtp = "streaminfo=xy";
+  EXPECT_FALSE(parse_flac_format(track));
 }
 
 TEST(Ac3Header, SaysHowLongAFrameIs) {
@@ -169,11 +202,18 @@ TEST(Ac3Header, SaysHowLongAFrameIs) {
   EXPECT_EQ(frame->sample_rate, 48000u);
   EXPECT_EQ(frame->size, 768);
   EXPECT_EQ(frame->channels, 2);
+  EXPECT_EQ(frame->bit_rate_code, 10);
+  EXPECT_EQ(frame->bsid, 8);
+  EXPECT_EQ(frame->acmod, 2);
+  EXPECT_FALSE(frame->low_frequencies);
   auto surround = parse_ac3_header(hex("0b770dce5e40ebf8"));
   ASSERT_TRUE(surround);
   EXPECT_EQ(surround->sample_rate, 44100u);
   EXPECT_EQ(surround->size, 1950);
   EXPECT_EQ(surround->channels, 6);
+  EXPECT_EQ(surround->rate_code, 1);
+  EXPECT_EQ(surround->acmod, 7);
+  EXPECT_TRUE(surround->low_frequencies);
   EXPECT_FALSE(parse_ac3_header(hex("0b770dce5e")));
   EXPECT_FALSE(parse_ac3_header(hex("0b780dce5e40ebf8")));
   EXPECT_FALSE(parse_ac3_header(hex("0b77fe95148043e1"))); // E-AC-3

@@ -38,7 +38,8 @@ struct SegmenterTrack {
   media::ParameterSets sets; // as far as known
 };
 
-// At the end of a part or segment: what a successor begins with. Plain data.
+// At the end of a part or segment: what a successor begins with. Plain data. What its predecessor told after that, a
+// segment that had begun and its initialisation section, it tells again.
 struct SegmenterState {
   struct Unit { // of a track, among those with the same tag the number before it
     uint64_t source = 0;
