@@ -59,7 +59,7 @@ struct Sink final : hls::Segmenter::Sink {
     for (Bytes piece : part.pieces) size += piece.size();
     CHECK(size == part.part.bytes && size > 0);
     bytes += size;
-    CHECK(part.part.duration * 9 <= now.cutter.target() * 100000 + 9 || now.cutter.target() == 0);
+    CHECK(part.part.duration <= part.part_target + 1 || part.part_target == 0);
     CHECK(now.in_segment && now.next_part == next_part);
     state = now;
   }

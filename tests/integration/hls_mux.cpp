@@ -46,10 +46,10 @@ struct Files final : hls::Segmenter::Sink {
     initialised = true;
   }
   void on_segment_begin(const hls::Segment &) override { segment.clear(); }
-  void on_part(const hls::FinishedPart &part, const hls::SegmenterState &state) override {
+  void on_part(const hls::FinishedPart &part, const hls::SegmenterState &) override {
     for (Bytes piece : part.pieces) segment.insert(segment.end(), piece.begin(), piece.end());
     fmt::print("part {} {} {} {} {} {}\n", part.segment, part.number, part.part.duration, part.part.bytes,
-               part.part.independent ? 1 : 0, state.cutter.target() * 100000 / 9);
+               part.part.independent ? 1 : 0, part.part_target);
   }
   void on_segment_end(const hls::Segment &ended, const hls::SegmenterState &) override {
     std::string name = fmt::format("seg{}.{}", ended.number, mpegts ? "ts" : "mp4");

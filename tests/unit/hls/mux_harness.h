@@ -92,7 +92,7 @@ struct Recorder final : Segmenter::Sink {
     made.parts.push_back(part.part);
     made.part_numbers.push_back(part.number);
     parts.push_back(bytes);
-    targets.push_back(to_nanoseconds(state.cutter.target()));
+    targets.push_back(part.part_target);
     states.push_back({state, parts.size(), segments.size(), false});
   }
   void on_segment_end(const Segment &segment, const SegmenterState &state) override {
@@ -103,7 +103,6 @@ struct Recorder final : Segmenter::Sink {
     EXPECT_TRUE(segment.finished);
     states.push_back({state, parts.size(), segments.size(), true});
   }
-  static Nanoseconds to_nanoseconds(int64_t ticks) { return ticks * 100000 / 9; }
 
   struct At {
     SegmenterState state;

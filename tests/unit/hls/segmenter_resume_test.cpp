@@ -145,6 +145,24 @@ TEST(SegmenterSuccessor, ContinuesTheNumbersOfALostPredecessor) {
   EXPECT_EQ(load_be32(find_box(made.parts[0], "moof/mfhd").data() + 4), 61u);
 }
 
+TEST(SegmenterSuccessor, RefusesAStateThatCantBeItsPredecessors) {
+  SegmenterSettings settings{.variant = Variant::LowLatency, .part_duration = 200 * kMillisecond};
+  Recorder made;
+  Segmenter segmenter = Segmenter::create(settings, {h264_track(), aac_track()}).value();
+  feed(segmenter, stream(2 * kSecond), made);
+  SegmenterState state = made.states[2].state;
+  EXPECT_TRUE(Segmenter::create(settings, {h264_track(), aac_track()}, &state));
+  EXPECT_FALSE(Segmenter::create(settings, {h264_track()}, &state)); // it had a track more
+  SegmenterState changed = state;
+  changed.tracks[1].last_dts = -1;
+  EXPECT_FALSE(Segmenter::create(settings, {h264_track(), aac_track()}, &changed));
+  changed = state;
+  changed.started = false;
+  EXPECT_FALSE(Segmenter::create(settings, {h264_track(), aac_track()}, &changed));
+  settings.part_duration = 300 * kMillisecond;
+  EXPECT_FALSE(Segmenter::create(settings, {h264_track(), aac_track()}, &state));
+}
+
 TEST(SegmenterSuccessor, MarksADiscontinuityWhereTheRingHasNoMoreOfIt) {
   Recorder whole;
   std::vector<Unit> units = stream(4 * kSecond);

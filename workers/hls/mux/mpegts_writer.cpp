@@ -88,6 +88,13 @@ size_t make_pes_head(uint8_t stream_id, size_t size, int64_t pts, std::optional<
 
 } // namespace
 
+bool MpegTsWriter::State::is_valid() const {
+  constexpr uint8_t kMaxCounter = 0x0f;
+  bool counts = std::all_of(counters.begin(), counters.end(), [](uint8_t counter) { return counter <= kMaxCounter; });
+  return counts && pat_counter <= kMaxCounter && pmt_counter <= kMaxCounter && version <= 0x1f &&
+         tracks <= media::kMaxTracks && pcr >= 0;
+}
+
 void MpegTsWriter::set_tracks(std::span<const TrackFormat *const> formats) {
   CHECK(!formats.empty() && formats.size() <= media::kMaxTracks);
   std::array<Codec, media::kMaxTracks> codecs{};

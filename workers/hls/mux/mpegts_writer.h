@@ -36,6 +36,7 @@ public:
     int64_t pcr = 0;           // the last one
 
     bool operator==(const State &) const = default;
+    bool is_valid() const;
   };
 
   MpegTsWriter() = default;

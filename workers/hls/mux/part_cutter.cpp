@@ -11,6 +11,14 @@ int64_t PartCutter::target_for(int64_t duration) const {
   return round_up((wanted_ / duration + 1) * duration);
 }
 
+bool PartCutter::continues(const PartCutter &fresh) const {
+  constexpr int64_t kMost = int64_t{1} << 50;
+  for (int64_t value : {target_, part_, longest_part_, longest_sample_, total_, count_}) {
+    if (value < 0 || value > kMost) return false;
+  }
+  return wanted_ == fresh.wanted_ && step_ == fresh.step_;
+}
+
 void PartCutter::begin_segment() {
   constexpr int64_t kSteady = 110; // %: what uneven samples took of it, they may take again
   if (wanted_ > 0 && count_ > 0) {

@@ -18,11 +18,16 @@ public:
   PartCutter(int64_t wanted, int64_t step) : wanted_(wanted), step_(step) {}
 
   void begin_segment();
+  // What follows may have other samples.
+  void forget() { *this = PartCutter(wanted_, step_); }
   // Whether the part has to end before a sample of this duration.
   bool ends_before(int64_t duration) const;
   // Returns whether the part is full.
   bool add(int64_t duration);
   void begin_part() { part_ = 0; }
+
+  // Whether it was made with the same durations, and holds what it can hold.
+  bool continues(const PartCutter &fresh) const;
 
   int64_t target() const { return target_; } // 0: not known before the first sample
   int64_t part() const { return part_; }     // what was added to it so far

@@ -36,7 +36,10 @@ Result<Segmenter> Segmenter::create(const SegmenterSettings &settings, std::vect
                                     const SegmenterState *state) {
   Segmenter segmenter(settings, std::move(tracks));
   TRY(segmenter.check());
-  if (state != nullptr) segmenter.restore(*state);
+  if (state != nullptr) {
+    if (!segmenter.can_restore(*state)) return Error{"the state of the last muxer does not fit"};
+    segmenter.restore(*state);
+  }
   return segmenter;
 }
 
@@ -51,6 +54,7 @@ Segmenter::Segmenter(const SegmenterSettings &settings, std::vector<SegmenterTra
       leading_ = tracks_.size() - 1;
     }
   }
+  part_target_ = settings.part_duration;
   cutter_ = PartCutter(to_ticks(settings.part_duration, kVideoTimescale), to_ticks(kPartTargetStep, kVideoTimescale));
 }
 

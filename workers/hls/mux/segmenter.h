@@ -22,6 +22,7 @@
 #include <array>
 #include <optional>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 namespace sluice::hls {
@@ -67,21 +68,24 @@ struct SegmenterState {
   bool segment_discontinuity = false;
   int64_t segment_start_dts = 0;
   double measured_rate = 0;
-  PartCutter cutter;
+  PartCutter cutter; // where started
   MpegTsWriter::State mpegts;
   std::array<Track, media::kMaxTracks> tracks;
 };
+
+static_assert(std::is_trivially_copyable_v<SegmenterState>); // it stands in shared memory
 
 struct FinishedPart {
   uint64_t number = 0;
   uint64_t segment = 0;
   Part part;
+  Nanoseconds part_target = 0;   // that it obeys; a playlist's is the greatest of its parts'. 0: parts are not wanted
   std::span<const Bytes> pieces; // its bytes; valid during the call
 };
 
 class Segmenter {
 public:
-  // Is called during push(), discontinue() and flush(), and does not call back. `parts` of segments stay empty.
+  // Is called during push(), discontinue() and flush(), and may call facts() alone. `parts` of segments stay empty.
   class Sink {
   public:
     // MP4 only; before the first segment that needs it.
@@ -100,15 +104,15 @@ public:
     std::string codecs;
     bool has_video = false;
     uint32_t width = 0, height = 0;
-    double frame_rate = 0; // stated, or as measured over a segment
-    Nanoseconds part_target = 0;
+    double frame_rate = 0;       // stated, or as measured over a segment
+    Nanoseconds part_target = 0; // of the last part; before that, what is wanted
   };
 
   Segmenter(Segmenter &&) = default;
   Segmenter &operator=(Segmenter &&) = default;
 
   // Errors: no track, too many, two of video, a codec that the variant can't have. `state`: of a predecessor with the
-  // same settings and tracks.
+  // same settings and tracks; an Error where it can't be that.
   static Result<Segmenter> create(const SegmenterSettings &settings, std::vector<SegmenterTrack> tracks,
                                   const SegmenterState *state = nullptr);
 
@@ -161,6 +165,7 @@ private:
   bool is_mpegts() const { return settings_.variant == Variant::MpegTs; }
   Nanoseconds leading_time(const rtp::AccessUnit &unit) const { return has_video_ ? unit.dts_ns : unit.pts_ns; }
   Track &leading() { return tracks_[leading_]; }
+  bool can_restore(const SegmenterState &state) const;
   void restore(const SegmenterState &state);
   SegmenterState snapshot() const;
   void place_source(Track &track, uint64_t source);
@@ -217,6 +222,7 @@ private:
   uint64_t taken_bytes_ = 0;     // since the last part
   bool part_independent_ = false;
   double measured_rate_ = 0;
+  Nanoseconds part_target_ = 0;
   PartCutter cutter_;
   MpegTsWriter mpegts_;
 

@@ -160,7 +160,9 @@ void Segmenter::finish_part(Sink &sink) {
     gather_mpegts();
   else
     gather_mp4();
-  FinishedPart finished{.number = next_part_++, .segment = segment_.number, .part = {}, .pieces = pieces_};
+  if (settings_.part_duration > 0) part_target_ = to_nanoseconds(cutter_.target(), kVideoTimescale);
+  FinishedPart finished{
+      .number = next_part_++, .segment = segment_.number, .part = {}, .part_target = part_target_, .pieces = pieces_};
   finished.part.duration = to_nanoseconds(cutter_.part(), kVideoTimescale);
   finished.part.independent = part_independent_;
   for (Bytes piece : pieces_) finished.part.bytes += piece.size();
@@ -211,6 +213,7 @@ void Segmenter::end_time(Sink &sink) {
   taken_bytes_ = 0;
   started_ = false;
   discontinuity_ = true;
+  cutter_.forget();
   mpegts_.break_time();
   mpegts_.clear();
   if (in_segment_) finish_segment(sink);
@@ -230,7 +233,7 @@ Segmenter::Facts Segmenter::facts() const {
     facts.height = format.height;
     facts.frame_rate = format.frame_rate > 0 ? format.frame_rate : measured_rate_;
   }
-  facts.part_target = to_nanoseconds(cutter_.target(), kVideoTimescale);
+  facts.part_target = part_target_;
   return facts;
 }
 

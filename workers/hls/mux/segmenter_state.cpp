@@ -1,4 +1,5 @@
 #include "workers/hls/mux/segmenter.h"
+#include "workers/hls/mux/timescale.h"
 
 #include <algorithm>
 
@@ -43,6 +44,26 @@ SegmenterState Segmenter::snapshot() const {
   return state;
 }
 
+// It comes from memory that another process wrote.
+bool Segmenter::can_restore(const SegmenterState &state) const {
+  constexpr int64_t kLatest = int64_t{1} << 57;
+  auto is_time = [](int64_t ticks) { return ticks >= 0 && ticks <= kLatest; };
+  size_t included = 0;
+  for (size_t i = 0; i < state.tracks.size(); i++) {
+    const SegmenterState::Track &track = state.tracks[i];
+    if (track.included && i >= tracks_.size()) return false;
+    if (track.included) included++;
+    if (!is_time(track.last_dts.value_or(0)) || track.last_duration < 0 || track.last_duration > UINT32_MAX)
+      return false;
+  }
+  bool leads = state.tracks[leading_].included;
+  bool started = state.started || state.in_segment;
+  if ((started && (!leads || state.initialisations == 0)) || (state.in_segment && !state.started)) return false;
+  if (is_mpegts() && (!state.mpegts.is_valid() || state.mpegts.tracks != included)) return false;
+  if (state.started && !state.cutter.continues(cutter_)) return false;
+  return is_time(state.segment_start_dts) && state.segment_duration >= 0;
+}
+
 void Segmenter::restore(const SegmenterState &state) {
   segment_.number = state.next_segment;
   segment_.first_part = state.first_part;
@@ -60,7 +81,8 @@ void Segmenter::restore(const SegmenterState &state) {
   segment_samples_ = state.segment_samples;
   segment_start_dts_ = state.segment_start_dts;
   measured_rate_ = state.measured_rate;
-  cutter_ = state.cutter;
+  if (started_) cutter_ = state.cutter;
+  if (cutter_.target() > 0) part_target_ = to_nanoseconds(cutter_.target(), kVideoTimescale);
   mpegts_ = MpegTsWriter(state.mpegts);
   for (size_t i = 0; i < tracks_.size(); i++) {
     Track &track = tracks_[i];
