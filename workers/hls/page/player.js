@@ -18,6 +18,7 @@ const WATCH_EVERY_MS = 250;
 const STALLED_AFTER_MS = 1500;
 const START_LIMIT_MS = 15000; // from the playlist to a picture
 const STALL_LIMIT_MS = 6000; // of a picture that moved
+const JUMP_AFTER_SEGMENTS = 8; // behind the newest; a little behind, it plays faster
 const RECOVER_EVERY_MS = 10000; // a media error that comes back sooner leads to a new load
 
 const CODEC_ERRORS = [
@@ -212,15 +213,18 @@ function short_retries(policy) {
   };
 }
 
-// How far behind the newest media it plays: as the playlist says (PART-HOLD-BACK, HOLD-BACK), else three segments; a value
-// of ours would take the place of both. From so many segments on it jumps, not only plays faster.
-Hls.DefaultConfig.liveMaxLatencyDurationCount = 8;
+// Only who wants to see a picture longer stays far behind the newest.
+function keep_up() {
+  if (hls) hls.config.liveMaxLatencyDurationCount = wanted ? JUMP_AFTER_SEGMENTS : Infinity;
+}
 
 function begin_with_hls_js() {
   hls = new Hls({
     loader: FetchLoader,
     fetchSetup: (context, options) => new Request(context.url, request_options(options)),
     workerPath: new URL('{{hls-worker.js}}', location.href).href,
+    // How far behind the newest media it plays: as the playlist says (PART-HOLD-BACK, HOLD-BACK), else three segments. A
+    // value of ours would take the place of both.
     lowLatencyMode: true,
     maxLiveSyncPlaybackRate: 1.5,
     liveDurationInfinity: true,
@@ -231,6 +235,7 @@ function begin_with_hls_js() {
     playlistLoadPolicy: short_retries(Hls.DefaultConfig.playlistLoadPolicy),
     fragLoadPolicy: short_retries(Hls.DefaultConfig.fragLoadPolicy),
   });
+  keep_up();
   let oldest = 0; // of the media sequence
   hls.on(Events.MANIFEST_PARSED, play);
   hls.on(Events.BUFFER_CODECS, (_, tracks) => {
@@ -270,6 +275,7 @@ async function play() {
     if (error.name !== 'NotAllowedError') return; // a new load, or an error that is told otherwise
     if (video.muted) {
       wanted = false;
+      keep_up();
       set_state('paused');
     } else {
       video.muted = true;
@@ -333,10 +339,12 @@ play_button.addEventListener('click', () => {
 video.addEventListener('volumechange', show_sound_button);
 video.addEventListener('play', () => {
   wanted = true;
+  keep_up();
 });
 video.addEventListener('pause', () => {
   // Not by the browser, which may pause what nobody sees.
   if (attached && !video.ended && !video.error && !document.hidden) wanted = false;
+  keep_up();
 });
 document.addEventListener('visibilitychange', () => {
   last_moved_ms = performance.now();
