@@ -353,6 +353,17 @@ TEST(Segmenter, FailsBeyondTheMaximumSegmentSize) {
   }
 }
 
+TEST(Segmenter, CountsWhatFillsTimesWithoutPictures) {
+  Segmenter segmenter =
+      Segmenter::create({.variant = Variant::MpegTs, .max_segment_bytes = 1'000'000}, {h264_track()}).value();
+  Recorder made;
+  Result<void> pushed;
+  int count = 0;
+  for (; pushed && count < 1000; count++) pushed = feed(segmenter, picture(count * 9 * kSecond, count == 0, 10), made);
+  EXPECT_FALSE(pushed);
+  EXPECT_LT(count, 100); // each takes a hundred packets
+}
+
 TEST(Segmenter, RefusesWhatTheVariantCantHave) {
   SegmenterTrack opus{{media::MediaKind::Audio, media::Codec::Opus, 97, 48000, 2, "opus", ""}, {}};
   EXPECT_FALSE(Segmenter::create({.variant = Variant::MpegTs}, {h264_track(), opus}));

@@ -231,7 +231,8 @@ std::optional<int64_t> Segmenter::next_dts(const Track &track, Nanoseconds dts_n
 Result<void> Segmenter::take(std::span<const Bytes> units) {
   uint64_t bytes = kSampleOverhead;
   for (Bytes unit : units) bytes += unit.size() + 4;
-  taken_bytes_ += bytes;
+  // What was written has PCRs for times without pictures, too.
+  taken_bytes_ = bytes + (is_mpegts() ? mpegts_.bytes().size() : taken_bytes_);
   if (segment_.bytes + taken_bytes_ > settings_.max_segment_bytes) return Error{"reached maximum segment size"};
   return {};
 }
