@@ -80,16 +80,19 @@ Result<void> Muxer::set_up(const control::ReadGranted &granted, int ring_fd) {
   std::optional<SegmenterState> state = log_.predecessor();
   const ring::RingReader &ring = begin.generation->reader();
   bool goes_on = state && state->source >= ring.oldest() && state->source <= ring.head();
-  if (goes_on) {
-    begin.cursor = state->source;
-  } else {
-    state = log_.state_after_break();
-    log_.set_wall_offset(0);
-  }
   std::vector<SegmenterTrack> tracks;
   for (const Track &track : tracks_) tracks.push_back({track.track, track.depacketizer->sets()});
-  segmenter_ =
-      TRY(Segmenter::create(segmenter_settings(server_.settings().hls), std::move(tracks), state ? &*state : nullptr));
+  SegmenterSettings settings = segmenter_settings(server_.settings().hls);
+  Result<Segmenter> made = Error{"the ring has moved on"};
+  if (goes_on) made = Segmenter::create(settings, tracks, &*state);
+  if (made) {
+    begin.cursor = state->source;
+  } else {
+    log_.set_wall_offset(0);
+    state = log_.state_after_break();
+    made = TRY(Segmenter::create(settings, tracks, state ? &*state : nullptr));
+  }
+  segmenter_ = std::move(*made);
   reading_ = true;
   stream_->add(*this, begin);
   server_.streams().schedule_round(stream_->id());

@@ -7,7 +7,7 @@ namespace sluice::hls {
 namespace {
 
 bool is_file(std::string_view name) {
-  constexpr std::array kEndings = std::to_array<std::string_view>({".m3u8", ".ts", ".mp4", ".js", ".css"});
+  constexpr std::array kEndings = std::to_array<std::string_view>({".m3u8", ".ts", ".mp4", ".js", ".css", ".txt"});
   return std::any_of(kEndings.begin(), kEndings.end(), [&](auto ending) { return name.ends_with(ending); });
 }
 
@@ -16,6 +16,7 @@ bool is_file(std::string_view name) {
 Route route_of(std::string_view path) {
   if (!path.starts_with('/') || path == "/" || path == "/favicon.ico") return {};
   path.remove_prefix(1);
+  if (path.starts_with('/')) return {}; // no path's name; as a reference it would name a host
   if (path.ends_with('/')) return {Route::Kind::Page, std::string(path.substr(0, path.size() - 1)), {}};
   if (!is_file(path)) return {Route::Kind::Redirect, std::string(path), {}};
   size_t slash = path.rfind('/');

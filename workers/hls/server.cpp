@@ -21,8 +21,8 @@ http::ServerOptions http_options(const control::WorkerSettings &settings) {
 } // namespace
 
 Server::Server(loop::Loop &loop, worker::Supervisor &supervisor, shm::SessionTable &table, worker::ServerParts parts)
-    : worker::Server(loop, supervisor, table, parts, "HLS"), http_(loop, *this, http_options(parts.welcome.settings)),
-      viewers_(*this, http_) {
+    : worker::Server(loop, supervisor, table, parts, "HLS", {"h2", "http/1.1"}),
+      http_(loop, *this, http_options(parts.welcome.settings)), viewers_(*this, http_) {
   start(parts);
 }
 

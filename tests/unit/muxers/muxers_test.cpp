@@ -110,7 +110,7 @@ TEST_F(MuxersTest, AnotherWorkerGoesOnWhenItsWorkerDies) {
 
 TEST_F(MuxersTest, WithoutAnotherOneItWaitsForItsWorkersSuccessor) {
   muxers_.set_slots({4}, 0);
-  auto [slot, id] = ready();
+  ready();
   serving_ = {};
   muxers_.on_worker_gone(4, 0);
   EXPECT_EQ(count<control::StartMuxer>(), 0u);
