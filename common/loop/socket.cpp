@@ -12,6 +12,9 @@
 namespace sluice::loop {
 namespace {
 
+// A host that vanished while nothing was sent to it is known to be gone after 60 + 4 * 20 seconds.
+constexpr int kKeepaliveIdleSeconds = 60, kKeepaliveIntervalSeconds = 20, kKeepaliveProbes = 4;
+
 bool machine_has_ipv6() {
   static const bool has = Fd(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0)).valid();
   return has;
@@ -183,6 +186,10 @@ void prepare_stream_socket(int fd) {
   int on = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &kKeepaliveIdleSeconds, sizeof kKeepaliveIdleSeconds);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &kKeepaliveIntervalSeconds, sizeof kKeepaliveIntervalSeconds);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &kKeepaliveProbes, sizeof kKeepaliveProbes);
+  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
 }
 
 size_t unacknowledged_bytes(int fd) {

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 
 namespace sluice::loop {
@@ -63,6 +64,23 @@ TEST(UdpBase, TakesWhatNoConnectedSocketTakes) {
   EXPECT_EQ(::recv(connected->get(), buffer, sizeof buffer, 0), 1);
   EXPECT_EQ(::recv(base->get(), buffer, sizeof buffer, 0), 2);
   EXPECT_EQ(::recv(bound.get(), buffer, sizeof buffer, MSG_DONTWAIT), -1);
+}
+
+int option_of(const Fd &fd, int level, int name) {
+  int value = -1;
+  socklen_t length = sizeof value;
+  EXPECT_EQ(getsockopt(fd.get(), level, name, &value, &length), 0);
+  return value;
+}
+
+TEST(PrepareStreamSocket, AsksSilentPeersWithinMinutesWhetherTheyAreThere) {
+  Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(option_of(fd, SOL_SOCKET, SO_KEEPALIVE), 0);
+  prepare_stream_socket(fd.get());
+  EXPECT_EQ(option_of(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
+  int probing = option_of(fd, IPPROTO_TCP, TCP_KEEPINTVL) * option_of(fd, IPPROTO_TCP, TCP_KEEPCNT);
+  EXPECT_GT(probing, 0);
+  EXPECT_LE(option_of(fd, IPPROTO_TCP, TCP_KEEPIDLE) + probing, 180);
 }
 
 TEST(CloseInOrder, LetsOurLastBytesArriveAlthoughInputWasNotRead) {
