@@ -6,6 +6,7 @@
 #include "common/base/secret.h"
 #include "workers/rtmp/server.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,6 +15,15 @@
 #include <utility>
 
 namespace sluice::rtmp {
+namespace {
+
+// Without taking its input.
+bool has_left(int fd) {
+  pollfd state{.fd = fd, .events = POLLRDHUP, .revents = 0};
+  return ::poll(&state, 1, 0) > 0;
+}
+
+} // namespace
 
 Connection::Connection(Server &server, shm::ConnectionRecord &record, const loop::SocketAddress &peer,
                        loop::StreamSocket socket)
@@ -377,7 +387,11 @@ void Connection::on_second(Nanoseconds now) {
   if (phase_ != Phase::Open) return;
   Session *mine = session();
   if (mine != nullptr) mine->on_second(now);
-  if (phase_ != Phase::Open || !takes_input()) return;
+  if (phase_ != Phase::Open) return;
+  // Its input waits for the answer, so its end is not read. A publisher that was admitted has media in there.
+  if (expected_ && mine != nullptr && !mine->publishes() && has_left(record_.fd))
+    return close("the client has left before it was answered");
+  if (!takes_input()) return;
   bool publishes = mine != nullptr && mine->role() == Session::Role::Publish;
   if (publishes && now - last_input_ns_ > settings.read_timeout_ns) return close("read timeout");
   if (mine == nullptr && now - opened_ns_ > settings.read_timeout_ns)
