@@ -55,7 +55,7 @@ Result<Fd> bind_udp_base(const SocketAddress &address);
 Result<Fd> connect_udp(const SocketAddress &base, const SocketAddress &local, const SocketAddress &peer,
                        int receive_buffer_bytes);
 
-// An accepted TCP connection: TCP_NODELAY, and urgent bytes stay in line (they would shift the byte counts).
+// An accepted TCP connection: TCP_NODELAY, keepalive; urgent bytes stay in line (they would shift the byte counts).
 void prepare_stream_socket(int fd);
 // Written to a TCP socket, but not known to have reached the peer.
 size_t unacknowledged_bytes(int fd);

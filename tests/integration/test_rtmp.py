@@ -4,12 +4,14 @@ left when a worker or a publisher goes."""
 import base64
 import hashlib
 import json
+import socket
+import struct
 import threading
 import time
 
 import media
 import rtsp as rtsp_client
-from harness import PATIENCE_S, kill_quietly, wait_until
+from harness import PATIENCE_S, descendants, kill_quietly, title, wait_until
 from rtmp import AUDIO, VIDEO, VIDEO_CONFIGURATION, Client, Closed, picture, sound
 from rtsp import wait_until_published
 from test_authentication import ExternalServer
@@ -292,6 +294,43 @@ class Rtmp(RtmpClients):
         self.feed(sluice)
         reader.wait_for_status("NetStream.Play.Start")
         self.check_frames(reader, [VIDEO])
+
+    def check_leaving_while_asking(self, leave):
+        demand = {"runOnDemand": "sleep 1000", "runOnDemandStartTimeout": "1h"}
+        sluice = self.rtmp_server({"runOnConnect": "sleep 2000", "paths": {"cam": demand}})
+        running = lambda: sorted(title(pid) for pid in descendants(sluice.pid) if title(pid).startswith("sleep"))
+        reader = self.client(sluice).begin("play", "cam")
+        wait_until(lambda: running() == ["sleep 1000", "sleep 2000"], what="the commands run")
+        leave(reader)
+        wait_until(lambda: running() == ["sleep 1000"], what="the connection's command is gone")
+        sluice.wait_for_log("closed \\(the client has left before it was answered\\)")
+
+    def test_a_reader_that_leaves_while_it_waits_is_forgotten(self):
+        self.check_leaving_while_asking(lambda reader: reader.close())
+
+    def test_a_reader_that_takes_its_leave_while_it_waits_is_forgotten(self):
+        def leave(reader):
+            reader.command("deleteStream", None, reader.stream)
+            reader.close()
+
+        self.check_leaving_while_asking(leave)
+
+    def test_a_reader_that_is_reset_while_it_waits_is_forgotten(self):
+        def leave(reader):
+            reader.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            reader.close()
+
+        self.check_leaving_while_asking(leave)
+
+    def test_a_publisher_that_leaves_while_it_is_examined_is_forgotten(self):
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+            sluice = self.rtmp_server({"externalAuthenticationURL": url})
+            publisher = self.client(sluice).begin("publish", "cam")
+            question, _ = silent.accept()
+            self.addCleanup(question.close)
+            publisher.close()
+            sluice.wait_for_log("closed \\(the client has left before it was answered\\)")
 
     # --- where readers begin, and what becomes of slow ones ---
 

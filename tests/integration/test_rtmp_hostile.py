@@ -2,12 +2,13 @@
 
 import os
 import re
+import resource
 import socket
 import struct
 import time
 from pathlib import Path
 
-from harness import TestCase, descendants, title, wait_until
+from harness import PATIENCE_S, TestCase, descendants, title, wait_until
 
 SPS = bytes.fromhex("67640020acd9405005bb0110000003001000000303c0f1831960")
 PPS = bytes.fromhex("68ebe3cb22c0")
@@ -16,6 +17,7 @@ VIDEO_CONFIGURATION = b"\x17\x00\x00\x00\x00" + AVC
 AUDIO_CONFIGURATIONS = (b"\xaf\x00\x12\x10", b"\xaf\x00\x11\x90")  # AAC of 44.1 and of 48 kHz
 AUDIO, VIDEO, COMMAND = 8, 9, 20
 NULL = b"\x05"
+SILENT, SILENT_KB = 3000, 8  # connections that say nothing, and what each may take of memory
 
 
 def number(value):
@@ -60,8 +62,8 @@ def kinds_of_messages(received):
 
 
 class RawClient:
-    def __init__(self, server, receive_buffer=None):
-        self.socket = socket.socket()
+    def __init__(self, server, receive_buffer=None, byte_by_byte=False):
+        self.socket, self.byte_by_byte = socket.socket(), byte_by_byte
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(10)
@@ -77,7 +79,11 @@ class RawClient:
         self.receive_until(b"NetConnection.Connect.Success")
 
     def send(self, data):
-        self.socket.sendall(data)
+        if not self.byte_by_byte:
+            return self.socket.sendall(data)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for at in range(len(data)):
+            self.socket.sendall(data[at : at + 1])
 
     def receive_until(self, pattern):
         received = b""
@@ -151,6 +157,28 @@ class RtmpHostile(TestCase):
             pass
         wait_until(lambda: "no tracks found" in self.sluice.log(), what="the publisher is sent away")
         self.assertLess(self.memory_kb() - before, 64 * 1024)
+        self.check_worker()
+
+    def test_a_client_that_says_everything_byte_by_byte(self):
+        publisher = self.client(byte_by_byte=True).publish("cam")
+        publisher.configure()
+        publisher.send(frame(0))
+        self.sluice.wait_for_log("is publishing to path 'live/cam'")
+        self.check_worker()
+
+    def test_thousands_of_silent_connections(self):
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+        self.check_worker()
+        before, silent = self.memory_kb(), []
+        for _ in range(SILENT):
+            silent.append(socket.create_connection(("127.0.0.1", self.sluice.rtmp_port), PATIENCE_S))
+            self.addCleanup(silent[-1].close)
+        self.check_worker()  # others are served meanwhile
+        self.assertLess(self.memory_kb() - before, SILENT * SILENT_KB)
+        for connection in silent:
+            self.assertEqual(connection.recv(4096), b"", "closed by the server, in order")
+        self.assertIn("read timeout: neither published nor played", self.sluice.log())
         self.check_worker()
 
     def test_other_parameters_with_every_message(self):
