@@ -40,6 +40,14 @@ FIXTURES = {
     ),
     "h264_aac": ([*PICTURE, *TONE, *X264, "-bf", "0", *AAC], ("h264", "aac")),
     "h265_aac": ([*PICTURE, *TONE, *X265, *AAC], ("hevc", "aac")),
+    "h265_opus": ([*PICTURE, *TONE, *X265, *OPUS], ("hevc", "opus")),
+    "av1_opus": ([*PICTURE, *TONE, "-c:v", "libsvtav1", "-preset", "12", "-g", "30", *OPUS], ("av1", "opus")),
+    "vp9_opus": ([*PICTURE, *TONE, "-c:v", "libvpx-vp9", *VPX, *OPUS], ("vp9", "opus")),
+    "three_sounds": (
+        [*PICTURE, *TONE, "-map", "0", "-map", "1", "-map", "1", "-map", "1", *X264, "-bf", "0", "-c:a:0", "libopus", "-c:a:1", "flac",
+         "-c:a:2", "ac3"],
+        ("h264", "opus", "flac", "ac3"),
+    ),
     "h264_opus": ([*PICTURE, *TONE, *X264, "-bf", "0", *OPUS], ("h264", "opus")),
     "vp8_pcma": ([*PICTURE, *G711, "-c:v", "libvpx", *VPX, "-c:a", "pcm_alaw"], ("vp8", "pcm_alaw")),
     "vp9_mjpeg_pcmu": (
@@ -73,9 +81,12 @@ FORM = {
     "hevc": ["-c", "copy", "-bsf", f"hevc_mp4toannexb,filter_units=pass_types={SLICES['hevc']}"],
     "vp8": ["-c", "copy"],
     "vp9": ["-c", "copy"],
+    "av1": ["-c", "copy"],
     "mjpeg": ["-c", "rawvideo", "-fps_mode", "passthrough"],
     "aac": ["-c", "copy", "-bsf", "aac_adtstoasc"],
     "opus": ["-c", "copy"],
+    "flac": ["-c", "copy"],
+    "ac3": ["-c", "copy"],
     "pcm_alaw": ["-c", "copy"],
     "pcm_mulaw": ["-c", "copy"],
 }
@@ -83,7 +94,7 @@ SAMPLES = {"pcm_alaw": "alaw", "pcm_mulaw": "mulaw"}  # of one byte each
 
 
 def kind(codec):
-    return "audio" if codec in ("aac", "opus", *SAMPLES) else "video"
+    return "audio" if codec in ("aac", "opus", "flac", "ac3", *SAMPLES) else "video"
 
 
 def ffmpeg(*arguments, seconds=120):

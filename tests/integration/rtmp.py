@@ -53,6 +53,8 @@ def amf(*values):
             out += b"\x02" + struct.pack(">H", len(value.encode())) + value.encode()
         elif value is None:
             out += b"\x05"
+        elif isinstance(value, (list, tuple)):
+            out += b"\x0a" + struct.pack(">I", len(value)) + amf(*value)
         else:
             pairs = (struct.pack(">H", len(key)) + key.encode() + amf(item) for key, item in value.items())
             out += b"\x03" + b"".join(pairs) + b"\0\0\x09"
@@ -77,6 +79,12 @@ def _read_amf(data, at):
         return found, at + 3
     if kind in (5, 6):
         return None, at
+    if kind == 10:
+        items, count, at = [], struct.unpack_from(">I", data, at)[0], at + 4
+        for _ in range(count):
+            item, at = _read_amf(data, at)
+            items.append(item)
+        return items, at
     raise AssertionError(f"AMF0 type {kind}")
 
 
@@ -108,7 +116,7 @@ class Client:
         self.local_port = self.connection.getsockname()[1]
         if tls:
             self.connection = ssl._create_unverified_context().wrap_socket(self.connection, server_hostname="localhost")
-        self.buffer, self.streams, self.chunk = bytearray(), {}, CHUNK
+        self.buffer, self.streams, self.chunk, self.sent_chunk = bytearray(), {}, CHUNK, CHUNK
         self.statuses, self.media, self.infos, self.transaction = [], [], [], 0
         self.send_raw(b"\x03" + bytes(8) + b"\x5a" * 1528)
         answer = self._take(1 + 1536 + 1536)
@@ -146,11 +154,17 @@ class Client:
         return taken
 
     def send_message(self, kind, payload, timestamp=0, stream=0, chunk_stream=3):
-        head = bytes([chunk_stream]) + timestamp.to_bytes(3, "big") + len(payload).to_bytes(3, "big") + bytes([kind])
-        out = head + struct.pack("<I", stream) + payload[:CHUNK]
-        for at in range(CHUNK, len(payload), CHUNK):
-            out += bytes([0xC0 | chunk_stream]) + payload[at : at + CHUNK]
-        self.send_raw(out)
+        short = min(timestamp, 0xFFFFFF)
+        extended = struct.pack(">I", timestamp) if short == 0xFFFFFF else b""
+        head = bytes([chunk_stream]) + short.to_bytes(3, "big") + len(payload).to_bytes(3, "big") + bytes([kind])
+        parts = [head, struct.pack("<I", stream), extended, payload[: self.sent_chunk]]
+        for at in range(self.sent_chunk, len(payload), self.sent_chunk):
+            parts += [bytes([0xC0 | chunk_stream]), extended, payload[at : at + self.sent_chunk]]
+        self.send_raw(b"".join(parts))
+
+    def set_chunk_size(self, size):
+        self.send_message(1, struct.pack(">I", size), chunk_stream=2)
+        self.sent_chunk = size
 
     def message(self):
         """(type, timestamp, payload) of the next one, whatever it is."""
@@ -221,14 +235,15 @@ class Client:
         tc_url = tc_url or f"{self.scheme}://{self.server.host}:{self.port_of_server}/{app}"
         answer = self.result(self.command("connect", {"app": app, "tcUrl": tc_url, "flashVer": "test", **more}))
         assert answer[0] == "_result" and answer[3]["code"] == "NetConnection.Connect.Success", answer
+        self.server_facts = answer[3]
         return self
 
     def create_stream(self):
         self.stream = int(self.result(self.command("createStream", None))[3])
 
-    def begin(self, role, name, app=""):
-        """Asks for it; what is answered is not waited for."""
-        self.connect(app)
+    def begin(self, role, name, app="", **facts):
+        """Asks for it; what is answered is not waited for. The facts are said in `connect`."""
+        self.connect(app, **facts)
         self.create_stream()
         self.command(role, None, name, *(["live"] if role == "publish" else [-2000]), stream=self.stream)
         return self
@@ -245,8 +260,8 @@ class Client:
             self.send_media(AUDIO, AUDIO_CONFIGURATION, 0)
         return self
 
-    def play(self, name, app=""):
-        self.begin("play", name, app).wait_for_status("NetStream.Play.Start")
+    def play(self, name, app="", **facts):
+        self.begin("play", name, app, **facts).wait_for_status("NetStream.Play.Start")
         return self
 
     def send_media(self, kind, payload, timestamp):

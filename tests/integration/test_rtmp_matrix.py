@@ -13,7 +13,7 @@ AT_LEAST_S = 3  # to be equal
 DISPLACED_MS = 2  # what rounding may do: to milliseconds here, to a sample or a 90000th there
 DISPLACED_BY_REPORTS_MS = 25  # FFmpeg follows sender reports, which follow the times at which packets came in
 FIXTURES = ("h264_aac", "h264_b_aac", "h264_pyramid_aac")
-FRAMES_A_SECOND = {"h264": 30, "hevc": 30, "aac": 48000 / 1024, "opus": 50}
+FRAMES_A_SECOND = {"h264": 30, "hevc": 30, "av1": 30, "vp9": 30, "aac": 48000 / 1024, "opus": 50, "flac": 48000 / 4608, "ac3": 48000 / 1536}
 
 
 def published(name):
@@ -76,15 +76,18 @@ class RtmpTestCase(TestCase):
         wait_until_published(sluice, path)
         return process
 
-    def read(self, url, codecs, output, options=()):
+    def read(self, url, codecs, output, options=(), output_options=()):
         transport = ["-rtsp_transport", "tcp"] if url.startswith("rtsp") else []
         with output.with_suffix(".log").open("wb") as log:
             return self.start(["ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "warning", *options, *transport, "-i", url,
-                               "-copyts", *framemd5(codecs, output), "-y"], stdout=log, stderr=log)
+                               "-copyts", *output_options, *framemd5(codecs, output), "-y"], stdout=log, stderr=log)
 
     def check(self, fixture, text, codecs, decoding_times, displaced_ms=DISPLACED_MS, at_least_s=AT_LEAST_S, source=None):
         """Complaints about what was read of a fixture, or of `source`, as parse() has it."""
-        source, read, complaints, offsets = source or published(fixture), parse(text, codecs), [], {}
+        return self.compare(source or published(fixture), parse(text, codecs), codecs, decoding_times, displaced_ms, at_least_s)
+
+    def compare(self, source, read, codecs, decoding_times, displaced_ms=DISPLACED_MS, at_least_s=AT_LEAST_S):
+        complaints, offsets = [], {}
         for codec in codecs:
             start, count = run_of(source[codec], read[codec])
             if count < at_least_s * FRAMES_A_SECOND[codec] or count < len(read[codec]) - 1:

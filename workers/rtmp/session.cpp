@@ -122,6 +122,7 @@ void Session::refuse(Refusal refusal, const std::string &reason) {
 
 void Session::on_admitted() {
   state_ = State::Finding;
+  if (connection_.machine().client().enhanced) finder_.expect_enhanced();
   ByteVector out;
   connection_.machine().accept_publish(out);
   if (connection_.send(out)) connection_.go_on();

@@ -105,12 +105,42 @@ TEST_F(Finding, SeveralAudioTracksHaveTheirOwnPayloadTypes) {
   audio(0, hex("95 00 6d703461 01 1190")); // one track of a multitrack message, sequence start, mp4a, id 1
   audio(0, kAac);
   video(0, kAvc);
+  audio(0, hex("95 01 6d703461 01 2111"));
+  audio(0, kAacFrame);
+  EXPECT_FALSE(finder.done()); // there may be more
+  video(0, kPicture);
   ASSERT_TRUE(finder.done());
   ASSERT_EQ(finder.tracks().size(), 3u);
   EXPECT_EQ(finder.tracks()[1].track_id, 0);
   EXPECT_EQ(finder.tracks()[2].track_id, 1);
   EXPECT_EQ(finder.tracks()[1].facts.track.payload_type, kAudioPayloadType);
   EXPECT_EQ(finder.tracks()[2].facts.track.payload_type, kAudioPayloadType + 1);
+}
+
+TEST_F(Finding, EnhancedPublishersMayHaveMoreTracksThanTheFirst) {
+  finder.expect_enhanced();
+  announce("avc1", "mp4a");
+  video(0, kAvc);
+  audio(0, kAac);
+  EXPECT_FALSE(finder.done());
+  audio(0, hex("95 00 6d703461 01 1190"));
+  audio(0, kAacFrame);
+  video(0, kPicture);
+  EXPECT_FALSE(finder.done());
+  audio(0, hex("95 01 6d703461 01 2111"));
+  EXPECT_TRUE(finder.done());
+  EXPECT_THAT(codecs(), ElementsAre(Codec::H264, Codec::Aac, Codec::Aac));
+}
+
+TEST_F(Finding, EnhancedPublishersWhoseTracksDoNotBeginAreNotWaitedForLonger) {
+  finder.expect_enhanced();
+  video(0, kAvc);
+  audio(0, kAac);
+  audio(999, kAacFrame);
+  EXPECT_FALSE(finder.done());
+  audio(1'000, kAacFrame);
+  EXPECT_TRUE(finder.done());
+  EXPECT_THAT(codecs(), ElementsAre(Codec::H264, Codec::Aac));
 }
 
 TEST_F(Finding, RefusesCodecsThatAreNotSupported) {

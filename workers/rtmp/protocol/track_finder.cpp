@@ -28,6 +28,13 @@ bool TrackFinder::has(media::MediaKind kind) const {
   return std::any_of(tracks_.begin(), tracks_.end(), [kind](const Found &found) { return found.kind == kind; });
 }
 
+bool TrackFinder::complete() const {
+  bool video = has(media::MediaKind::Video), audio = has(media::MediaKind::Audio);
+  bool announced_any = announced_video_ || announced_audio_;
+  bool all = announced_any ? (video || !announced_video_) && (audio || !announced_audio_) : video && audio;
+  return all && (!enhanced_ || std::all_of(tracks_.begin(), tracks_.end(), [](const Found &f) { return f.begun; }));
+}
+
 Result<void> TrackFinder::on_metadata(Bytes script_data) {
   auto metadata = TRY(parse_metadata(script_data));
   if (!metadata) return {};
@@ -38,11 +45,14 @@ Result<void> TrackFinder::on_metadata(Bytes script_data) {
 
 Result<void> TrackFinder::on_tag(const MediaTag &tag) {
   if (tag.kind != TagKind::Configuration && tag.kind != TagKind::Frame) return {};
-  if (tag.kind == TagKind::Frame && tag.codec != media::Codec::Other && needs_configuration(tag.codec)) return {};
+  enhanced_ = enhanced_ || tag.enhanced;
+  bool frame = tag.kind == TagKind::Frame;
   auto same = [&tag](const Found &found) { return found.kind == tag.media && found.track_id == tag.track_id; };
   auto known = std::find_if(tracks_.begin(), tracks_.end(), same);
-  if (known != tracks_.end() && tag.kind == TagKind::Frame) return {};
-  Found found{.facts = TRY(describe_track(tag)), .kind = tag.media, .track_id = tag.track_id};
+  if (known != tracks_.end() && frame) known->begun = true;
+  if (frame && (known != tracks_.end() || (tag.codec != media::Codec::Other && needs_configuration(tag.codec))))
+    return {};
+  Found found{.facts = TRY(describe_track(tag)), .kind = tag.media, .track_id = tag.track_id, .begun = frame};
   if (known != tracks_.end()) {
     *known = std::move(found); // another configuration before anything began
   } else {
@@ -60,12 +70,10 @@ Result<void> TrackFinder::on_media(const MediaMessage &message) {
     TRY(parse_audio_tag(message.payload, tags_));
   for (const MediaTag &tag : tags_) TRY(on_tag(tag));
   if (!first_ms_) first_ms_ = message.timestamp_ms;
-  bool video = has(media::MediaKind::Video), audio = has(media::MediaKind::Audio);
   bool announced_any = announced_video_ || announced_audio_;
-  bool complete = announced_any ? (video || !announced_video_) && (audio || !announced_audio_) : video && audio;
   int64_t passed = message.timestamp_ms - *first_ms_;
   bool patient = passed >= 0 && passed < (announced_any ? kAnnouncedPatienceMs : kPatienceMs);
-  if (complete || !patient) return finish();
+  if (complete() || !patient) return finish();
   return {};
 }
 

@@ -1,6 +1,7 @@
 // Finds out which tracks a publisher sends, from its metadata and its first messages: a track is known once its
 // configuration has come, or, where there is none, its first frame. What the metadata announces is waited for; without
-// it, both kinds until one second of media has come. Pure.
+// it, both kinds until one second of media has come. Where there may be more audio tracks than one (enhanced RTMP),
+// each that is known must have begun, too: the configurations of all come before any frame. Pure.
 #pragma once
 
 #include "common/base/result.h"
@@ -20,8 +21,11 @@ public:
     TrackFacts facts;
     media::MediaKind kind = media::MediaKind::Video;
     uint8_t track_id = 0;
+    bool begun = false; // a frame has come
   };
 
+  // The publisher speaks enhanced RTMP, which need not show in its first messages.
+  void expect_enhanced() { enhanced_ = true; }
   // Errors: a codec that is not supported, a malformed message, "no tracks found".
   Result<void> on_media(const MediaMessage &message);
   bool done() const { return done_; }
@@ -35,9 +39,10 @@ private:
   Result<void> on_metadata(Bytes script_data);
   Result<void> on_tag(const MediaTag &tag);
   bool has(media::MediaKind kind) const;
+  bool complete() const;
 
   bool announced_video_ = false, announced_audio_ = false;
-  bool done_ = false;
+  bool enhanced_ = false, done_ = false;
   std::optional<int64_t> first_ms_;
   std::vector<Found> tracks_;
   std::vector<MediaTag> tags_; // scratch
