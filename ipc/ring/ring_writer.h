@@ -73,6 +73,7 @@ public:
   // Times of the newest committed entry that is no RTCP; empty if there is none among the last few.
   std::optional<EntryMeta> newest_media() const;
   size_t staged_entries() const { return static_cast<size_t>(next_ - head_); }
+  uint64_t staged_bytes() const { return position_ - head_position_; }
 
 private:
   RingWriter(MutableBytes mapping, size_t capacity);

@@ -4,6 +4,7 @@
 #include "workers/base/server.h"
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 namespace sluice::worker {
@@ -109,11 +110,36 @@ void Publication::on_timer(loop::Timer &timer) {
 
 // --- size of the ring ---
 
+void Publication::ask_for_ring(uint64_t wanted_bytes, Nanoseconds now) {
+  asked_for_room_ns_ = now;
+  server_.supervisor().send(control::RingTooSmall{.stream = granted_.stream, .wanted_bytes = wanted_bytes});
+}
+
+bool Publication::asks_for_ring(Nanoseconds now) const {
+  return asked_for_room_ns_ != 0 && now - asked_for_room_ns_ < kGrowthPatience;
+}
+
 void Publication::ask_for_room(Nanoseconds now) {
-  if (now < ask_again_ns_ || (asked_for_room_ns_ != 0 && now - asked_for_room_ns_ < kGrowthPatience)) return;
-  uint64_t wanted = writer_.wanted_bytes(now, granted_.max_ring_bytes);
-  asked_for_room_ns_ = wanted == 0 ? 0 : now;
-  if (wanted != 0) server_.supervisor().send(control::RingTooSmall{.stream = granted_.stream, .wanted_bytes = wanted});
+  if (now < ask_again_ns_ || asks_for_ring(now)) return;
+  asked_for_room_ns_ = 0;
+  if (uint64_t wanted = writer_.wanted_bytes(now, granted_.max_ring_bytes); wanted != 0) ask_for_ring(wanted, now);
+}
+
+// A batch is at most half of the ring: the other half holds what came before it.
+bool Publication::has_room_for(uint64_t bytes, Nanoseconds now) {
+  awaited_bytes_ = 0;
+  uint64_t half = writer_.data_capacity() / 2;
+  bytes += writer_.staged_bytes();
+  if (bytes <= half || now < ask_again_ns_) return true;
+  uint64_t limit = std::min<uint64_t>(std::bit_floor(granted_.max_ring_bytes), ring::kMaxDataCapacity);
+  if (writer_.data_capacity() >= limit) return true;
+  if (asked_for_room_ns_ == 0)
+    ask_for_ring(std::min<uint64_t>(ring::data_capacity_for(bytes * 2), limit), now);
+  else if (!asks_for_ring(now))
+    return true; // nobody answers
+  awaited_bytes_ = bytes;
+  if (!growth_timer_.active()) growth_timer_.start(kGrowthPoll, kGrowthPoll);
+  return false;
 }
 
 // Readers that fall behind lose what the ring can't hold; the publisher is not slowed down for them.
@@ -123,9 +149,10 @@ void Publication::keep_ring() {
 }
 
 bool Publication::congested(Nanoseconds now) {
-  if (asked_for_room_ns_ == 0 || now - asked_for_room_ns_ >= kGrowthPatience) return false;
-  if (!writer_.would_overwrite_younger_than(now, kYoung, kMaxInputBytes)) return false;
-  if (!growth_timer_.active()) growth_timer_.start(5 * kMillisecond, 5 * kMillisecond);
+  if (!asks_for_ring(now)) return false;
+  bool waits = awaited_bytes_ > writer_.data_capacity() / 2;
+  if (!waits && !writer_.would_overwrite_younger_than(now, kYoung, kMaxInputBytes)) return false;
+  if (!growth_timer_.active()) growth_timer_.start(kGrowthPoll, kGrowthPoll);
   return true;
 }
 

@@ -59,12 +59,16 @@ public:
 
   // More input should wait: the ring is about to overwrite what readers had no time to read.
   bool congested(Nanoseconds now);
+  // Whether so much can be appended without readers losing its front, which half a ring is for. False: a larger ring
+  // was asked for, and on_uncongested() follows; then to be asked again. True also where no larger one is to be had.
+  bool has_room_for(uint64_t bytes, Nanoseconds now);
   void replace_ring(int fd);
   void keep_ring(); // no larger one is to be had for now
   void change_settings(const control::StreamSettings &settings);
 
 private:
-  static constexpr Nanoseconds kGrowthPatience = kSecond;   // for an answer to RingTooSmall
+  static constexpr Nanoseconds kGrowthPatience = kSecond; // for an answer to RingTooSmall
+  static constexpr Nanoseconds kGrowthPoll = 5 * kMillisecond;
   static constexpr Nanoseconds kGrowthPause = 10 * kSecond; // after a refusal
   static constexpr Nanoseconds kAnnouncementPause = 100 * kMillisecond;
   static constexpr Nanoseconds kYoung = 250 * kMillisecond;
@@ -75,6 +79,8 @@ private:
 
   void on_timer(loop::Timer &timer) override;
   void ask_for_room(Nanoseconds now);
+  void ask_for_ring(uint64_t wanted_bytes, Nanoseconds now);
+  bool asks_for_ring(Nanoseconds now) const; // and the answer may still come
   void announce_description();
 
   Server &server_;
@@ -89,6 +95,7 @@ private:
   std::optional<media::StreamDescription> unannounced_; // goes when the timer ends
   Nanoseconds asked_for_room_ns_ = 0;                   // 0: no request is outstanding
   Nanoseconds ask_again_ns_ = 0;                        // not before, after a refusal
+  uint64_t awaited_bytes_ = 0;                          // of a picture that waits for a larger ring
   Nanoseconds last_arrival_ns_ = 0;
   uint64_t input_position_ = 0;
 };

@@ -16,6 +16,11 @@ namespace {
 
 constexpr std::string_view kCname = "sluice";
 
+// What a message takes of a ring as packets, at most about.
+uint64_t ring_bytes(size_t message_bytes) {
+  return message_bytes + message_bytes / 16 + 4096;
+}
+
 rtp::Packetizer::Start random_start() {
   uint64_t random = secure_random();
   return {.ssrc = static_cast<uint32_t>(random),
@@ -43,6 +48,9 @@ Result<std::unique_ptr<Publisher>> Publisher::create(Server &server, Listener &l
 
 // In the middle of an input too: what came of it before is whole.
 Publisher::~Publisher() {
+  if (timeline_)
+    for (const Held &held : held_)
+      if (!publish(held.message.message(), held.now, held.wall)) break;
   if (publication_) commit(publication_->input_position(), server_.event_loop().now());
 }
 
@@ -83,6 +91,28 @@ Publisher::Track *Publisher::find(const MediaTag &tag) {
 
 Result<void> Publisher::on_media(const MediaMessage &message, Nanoseconds now, Nanoseconds wall) {
   if (message.type == MessageType::DataAmf0) return {};
+  if (!failure_.empty()) return Error{failure_};
+  if (!holds() && publication_->has_room_for(ring_bytes(message.payload.size()), now))
+    return publish(message, now, wall);
+  held_.push_back({HeldMessage(message), now, wall});
+  return {};
+}
+
+void Publisher::on_uncongested() {
+  Nanoseconds now = server_.event_loop().now();
+  while (holds() && failure_.empty()) {
+    Held &held = held_.front();
+    if (!publication_->has_room_for(ring_bytes(held.message.payload.size()), now)) break;
+    auto published = publish(held.message.message(), held.now, held.wall);
+    if (!published) failure_ = published.error().message;
+    held_.pop_front();
+  }
+  if (!failure_.empty()) held_.clear();
+  commit(publication_->input_position(), now);
+  if (!holds()) listener_.on_uncongested();
+}
+
+Result<void> Publisher::publish(const MediaMessage &message, Nanoseconds now, Nanoseconds wall) {
   if (message.type == MessageType::Video)
     TRY(parse_video_tag(message.payload, tags_));
   else

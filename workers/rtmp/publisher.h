@@ -9,6 +9,7 @@
 #include "workers/rtmp/protocol/timeline.h"
 #include "workers/rtmp/protocol/track_finder.h"
 
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -41,11 +42,14 @@ public:
   // When it goes the ring stays as it is, for whoever continues it.
   void leave_ring_open() { publication_->leave_ring_open(); }
 
-  // Audio, video or data. Error: what it holds is malformed, or of another codec than before.
+  // Audio, video or data. A message that would fill more than half of the ring is held back until there is a larger
+  // one, and what follows it; more should not come as long as holds(). Error: what it holds, or one that was held back,
+  // is malformed or of another codec than before.
   Result<void> on_media(const MediaMessage &message, Nanoseconds now, Nanoseconds wall);
   // Makes what came in visible to the readers.
   void commit(uint64_t input_position, Nanoseconds now);
-  bool congested(Nanoseconds now) { return publication_->congested(now); }
+  bool holds() const { return !held_.empty(); }
+  bool congested(Nanoseconds now) { return holds() || publication_->congested(now); }
   void on_second(Nanoseconds now);
 
 private:
@@ -63,12 +67,18 @@ private:
     bool touched = false;                          // since the last commit
   };
 
+  struct Held {
+    HeldMessage message;
+    Nanoseconds now, wall; // when it came in
+  };
+
   Publisher(Server &server, Listener &listener) : server_(server), listener_(listener) {}
 
   Result<void> set_up(std::vector<TrackFinder::Found> tracks, bool continues);
   void on_packet(Bytes rtp_packet, const rtp::PacketFacts &facts) override;
-  void on_uncongested() override { listener_.on_uncongested(); }
+  void on_uncongested() override;
   void on_absolute_time_changed() override {} // RTMP knows no absolute time
+  Result<void> publish(const MediaMessage &message, Nanoseconds now, Nanoseconds wall);
   Track *find(const MediaTag &tag);
   Result<void> on_tag(const MediaTag &tag, Nanoseconds ring_time, Nanoseconds now, Nanoseconds wall);
   Result<void> on_configuration(Track &track, const MediaTag &tag);
@@ -85,6 +95,8 @@ private:
   size_t current_ = 0; // track, during a push
   bool foreign_noted_ = false;
   Nanoseconds next_report_ns_ = 0;
+  std::deque<Held> held_;
+  std::string failure_;        // of what was held
   std::vector<MediaTag> tags_; // scratch
   std::vector<Bytes> units_;
 };

@@ -131,16 +131,19 @@ void Session::on_admitted() {
 Result<void> Session::on_media(const MediaMessage &message) {
   record_.packets_in.fetch_add(1, std::memory_order_relaxed);
   record_.bytes_in.fetch_add(message.payload.size(), std::memory_order_relaxed);
-  if (state_ == State::Active)
-    return publisher_->on_media(message, connection_.received_at(), connection_.received_wall());
+  if (state_ == State::Active) {
+    TRY(publisher_->on_media(message, connection_.received_at(), connection_.received_wall()));
+    congested_ = publisher_->holds();
+    return {};
+  }
   return find_tracks(message);
 }
 
 // What came meanwhile is published once all is known, so that nothing is missing.
 Result<void> Session::find_tracks(const MediaMessage &message) {
   if (state_ == State::Finding) TRY(finder_.on_media(message));
-  held_bytes_ += sizeof(Held) + message.payload.size();
-  held_.push_back({message.type, message.timestamp_ms, ByteVector(message.payload.begin(), message.payload.end())});
+  held_bytes_ += sizeof(HeldMessage) + message.payload.size();
+  held_.emplace_back(message);
   if (held_bytes_ > kMaxHeldBytes && !finder_.done()) TRY(finder_.finish());
   if (finder_.done() && state_ == State::Finding) announce();
   return {};
@@ -177,14 +180,14 @@ void Session::on_recorded() {
   log(LogLevel::Info, "[{}] [conn {}] is publishing to path '{}', {}", connection_.label(), connection_.peer(), path_,
       tracks_text(finder_.tracks().size()));
   Nanoseconds now = server_.event_loop().now();
-  for (const Held &held : std::exchange(held_, {})) {
-    auto taken = publisher_->on_media({.type = held.type, .timestamp_ms = held.timestamp_ms, .payload = held.payload},
-                                      now, wall_now());
+  for (const HeldMessage &held : std::exchange(held_, {})) {
+    auto taken = publisher_->on_media(held.message(), now, wall_now());
     if (!taken) return connection_.close(taken.error().message);
   }
   held_bytes_ = 0;
   holds_input_ = false;
   publisher_->commit(0, now);
+  congested_ = publisher_->congested(now);
   connection_.go_on();
 }
 

@@ -69,12 +69,6 @@ private:
   static constexpr size_t kMaxHeldBytes =
       8 << 20; // of messages until the tracks are announced; empty ones take some, too
 
-  struct Held {
-    MessageType type;
-    int64_t timestamp_ms;
-    ByteVector payload;
-  };
-
   void on_uncongested() override;
   void on_admitted();
   void on_granted(const control::PublishGranted &granted, const std::vector<Fd> &rings);
@@ -93,7 +87,7 @@ private:
   const std::string path_;
   State state_ = State::Asking;
   TrackFinder finder_;
-  std::vector<Held> held_;
+  std::vector<HeldMessage> held_;
   size_t held_bytes_ = 0;
   std::unique_ptr<Publisher> publisher_;
   std::unique_ptr<Reader> reader_;

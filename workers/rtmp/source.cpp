@@ -132,8 +132,8 @@ Result<void> Source::on_media(const MediaMessage &message) {
 
 Result<void> Source::find_tracks(const MediaMessage &message) {
   if (!finder_.done()) TRY(finder_.on_media(message));
-  held_bytes_ += sizeof(Held) + message.payload.size();
-  held_.push_back({message.type, message.timestamp_ms, ByteVector(message.payload.begin(), message.payload.end())});
+  held_bytes_ += sizeof(HeldMessage) + message.payload.size();
+  held_.emplace_back(message);
   if (held_bytes_ > kMaxHeldBytes && !finder_.done()) TRY(finder_.finish());
   if (!finder_.done() || std::exchange(asked_, true)) return {};
   connection_.pause(); // until the stream is granted
@@ -149,14 +149,13 @@ void Source::on_granted(const control::PublishGranted &granted, const std::vecto
   if (!publisher) return fail(publisher.error().message);
   publisher_ = std::move(*publisher);
   publisher_->leave_ring_open(); // the supervisor ends streams; another attempt may continue this one
-  for (const Held &held : std::exchange(held_, {})) {
-    auto taken = publisher_->on_media({.type = held.type, .timestamp_ms = held.timestamp_ms, .payload = held.payload},
-                                      now(), wall_now());
+  for (const HeldMessage &held : std::exchange(held_, {})) {
+    auto taken = publisher_->on_media(held.message(), now(), wall_now());
     if (!taken) return fail(taken.error().message);
   }
   publisher_->commit(0, now());
   last_media_ns_ = now();
-  connection_.resume();
+  if (!publisher_->congested(now())) connection_.resume();
 }
 
 // --- time ---

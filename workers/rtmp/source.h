@@ -48,12 +48,6 @@ private:
   static constexpr Nanoseconds kFarewell = kSecond;
   static constexpr size_t kMaxHeldBytes = 8 << 20; // of messages until the stream is granted; empty ones take some, too
 
-  struct Held {
-    MessageType type;
-    int64_t timestamp_ms;
-    ByteVector payload;
-  };
-
   void on_connected() override;
   size_t on_received(Bytes input) override;
   void on_disconnected(const std::string &reason) override;
@@ -76,7 +70,7 @@ private:
   ClientMachine machine_;
   worker::SourceConnection connection_;
   TrackFinder finder_;
-  std::vector<Held> held_;
+  std::vector<HeldMessage> held_;
   size_t held_bytes_ = 0;
   std::unique_ptr<Publisher> publisher_;
   bool asked_ = false;                              // SourceReady was sent

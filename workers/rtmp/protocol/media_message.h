@@ -14,6 +14,18 @@ struct MediaMessage {
   Bytes payload;                         // of DataAmf0: values of AMF0, the first one a handler's name ("onMetaData")
 };
 
+// One that is kept.
+struct HeldMessage {
+  MessageType type = MessageType::Audio;
+  int64_t timestamp_ms = 0;
+  ByteVector payload;
+
+  explicit HeldMessage(const MediaMessage &message)
+      : type(message.type), timestamp_ms(message.timestamp_ms),
+        payload(message.payload.begin(), message.payload.end()) {}
+  MediaMessage message() const { return {.type = type, .timestamp_ms = timestamp_ms, .payload = payload}; }
+};
+
 class MediaSink {
 public:
   // Valid during the call. Error: the connection can't go on.
