@@ -51,7 +51,7 @@ void Poll::watch(int events) {
     // libuv stops watching a descriptor with an error. A socket's error may be one datagram's only, and the next
     // call on the socket takes it away.
     if (status < 0) self->watch(std::exchange(self->events_, 0));
-    self->listener_.on_poll(self->fd_, status < 0 ? kReadable | kWritable : ready);
+    self->listener_.on_poll(self->fd_, status < 0 ? kReadable | kWritable | kHungUp : ready);
   });
   CHECK(error == 0);
 }

@@ -41,11 +41,12 @@ class Poll {
 public:
   static constexpr int kReadable = UV_READABLE;
   static constexpr int kWritable = UV_WRITABLE;
+  static constexpr int kHungUp = UV_DISCONNECT; // the peer sends no more, whatever there is still to be read
 
   struct Listener {
     virtual ~Listener() = default;
-    virtual void on_poll(int fd, int events) = 0; // errors are reported as readable and writable, again
-                                                  // until a call on the descriptor takes them
+    virtual void on_poll(int fd, int events) = 0; // errors are reported as all three, again until a call on the
+                                                  // descriptor takes them
   };
 
   Poll(Loop &loop, int fd, Listener &listener);

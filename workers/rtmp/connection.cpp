@@ -6,7 +6,6 @@
 #include "common/base/secret.h"
 #include "workers/rtmp/server.h"
 
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -15,15 +14,6 @@
 #include <utility>
 
 namespace sluice::rtmp {
-namespace {
-
-// Without taking its input.
-bool has_left(int fd) {
-  pollfd state{.fd = fd, .events = POLLRDHUP, .revents = 0};
-  return ::poll(&state, 1, 0) > 0;
-}
-
-} // namespace
 
 Connection::Connection(Server &server, shm::ConnectionRecord &record, const loop::SocketAddress &peer,
                        loop::StreamSocket socket)
@@ -58,7 +48,7 @@ bool Connection::takes_input() const {
 
 void Connection::update_watch() {
   if (phase_ == Phase::Retired) return;
-  int events = 0;
+  int events = asks() ? loop::Poll::kHungUp : 0;
   if (takes_input() || phase_ == Phase::Lingering || phase_ == Phase::Delaying) {
     events |= loop::Poll::kReadable;
     // Its bytes are here already, so its descriptor tells nothing.
@@ -68,7 +58,13 @@ void Connection::update_watch() {
   poll_.watch(events);
 }
 
+// Its input waits for the answer, so its end is not read. A publisher that was admitted has media in there.
+bool Connection::asks() const {
+  return phase_ == Phase::Open && expected_ && session_ && session_->asks();
+}
+
 void Connection::on_poll(int, int events) {
+  if ((events & loop::Poll::kHungUp) != 0 && asks()) close("the client has left before it was answered");
   if ((events & loop::Poll::kReadable) != 0) {
     if (phase_ == Phase::Open)
       receive();
@@ -387,11 +383,7 @@ void Connection::on_second(Nanoseconds now) {
   if (phase_ != Phase::Open) return;
   Session *mine = session();
   if (mine != nullptr) mine->on_second(now);
-  if (phase_ != Phase::Open) return;
-  // Its input waits for the answer, so its end is not read. A publisher that was admitted has media in there.
-  if (expected_ && mine != nullptr && !mine->publishes() && has_left(record_.fd))
-    return close("the client has left before it was answered");
-  if (!takes_input()) return;
+  if (phase_ != Phase::Open || !takes_input()) return;
   bool publishes = mine != nullptr && mine->role() == Session::Role::Publish;
   if (publishes && now - last_input_ns_ > settings.read_timeout_ns) return close("read timeout");
   if (mine == nullptr && now - opened_ns_ > settings.read_timeout_ns)

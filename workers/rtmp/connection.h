@@ -92,6 +92,7 @@ private:
   void forget_question();
   void end_session();
   bool takes_input() const;
+  bool asks() const;
   void flush_output();
   void on_write_error(const std::string &reason);
   void say_goodbye();

@@ -41,6 +41,7 @@ public:
   void on_input_end(uint64_t input_position, Nanoseconds now);
   // More input should wait.
   bool wants_input() const { return !holds_input_ && !congested_; }
+  bool asks() const { return state_ == State::Asking; } // whether it may
   // Media may come at any time: it was told to start.
   bool publishes() const { return role_ == Role::Publish && state_ != State::Asking; }
   worker::Publication *publication() { return publisher_ ? &publisher_->publication() : nullptr; }

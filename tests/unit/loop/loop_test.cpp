@@ -49,6 +49,31 @@ struct Receiver final : Poll::Listener, Timer::Listener {
   int refused = 0, received = 0;
 };
 
+struct HangUp final : Poll::Listener {
+  explicit HangUp(Loop &watched) : loop(watched) {}
+  void on_poll(int, int ready) override {
+    events = ready;
+    loop.stop();
+  }
+
+  Loop &loop;
+  int events = 0;
+};
+
+TEST(Poll, TellsThatAPeerHasHungUpWhateverThereIsToBeRead) {
+  int pair[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+  Fd mine(pair[0]), peer(pair[1]);
+  Loop loop;
+  HangUp listener(loop);
+  Poll poll(loop, mine.get(), listener);
+  poll.watch(Poll::kHungUp);
+  ASSERT_EQ(::send(peer.get(), "last words", 10, 0), 10);
+  peer.reset();
+  loop.run();
+  EXPECT_EQ(listener.events, Poll::kHungUp);
+}
+
 TEST(Poll, GoesOnAfterADatagramWasRefused) {
   Loop loop;
   Receiver receiver(loop);
