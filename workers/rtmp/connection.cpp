@@ -16,11 +16,13 @@
 namespace sluice::rtmp {
 
 Connection::Connection(Server &server, shm::ConnectionRecord &record, const loop::SocketAddress &peer,
-                       loop::StreamSocket socket)
+                       loop::StreamSocket socket, std::string rejection)
     : server_(server), record_(record), peer_text_(peer.text()), socket_(std::move(socket)),
       poll_(server.event_loop(), record.fd, *this),
-      machine_({.seed = secure_random(), .time_ms = static_cast<uint32_t>(server.event_loop().now() / kMillisecond)}),
-      opened_ns_(server.event_loop().now()), last_input_ns_(opened_ns_) {
+      machine_({.seed = secure_random(),
+                .time_ms = static_cast<uint32_t>(server.event_loop().now() / kMillisecond),
+                .rejection = std::move(rejection)}),
+      opened_ns_(server.event_loop().now()), last_input_ns_(opened_ns_), silent_since_ns_(opened_ns_) {
   peer_text_.copy(record_.peer, sizeof record_.peer - 1);
   log(LogLevel::Info, "[{}] [conn {}] opened", label(), peer_text_);
   update_watch();
@@ -383,11 +385,36 @@ void Connection::on_second(Nanoseconds now) {
   if (phase_ != Phase::Open) return;
   Session *mine = session();
   if (mine != nullptr) mine->on_second(now);
+  if (phase_ == Phase::Open && machine_.playing()) ask_whether_it_is_there(now);
   if (phase_ != Phase::Open || !takes_input()) return;
   bool publishes = mine != nullptr && mine->role() == Session::Role::Publish;
   if (publishes && now - last_input_ns_ > settings.read_timeout_ns) return close("read timeout");
   if (mine == nullptr && now - opened_ns_ > settings.read_timeout_ns)
     return close("read timeout: neither published nor played");
+}
+
+// A player of a stream that rests, or that has paused. What keeps the ping from being acknowledged for writeTimeout is
+// that its host has gone.
+void Connection::ask_whether_it_is_there(Nanoseconds now) {
+  auto traffic = [this] {
+    uint64_t media = session_ ? session_->record().bytes_out.load(std::memory_order_relaxed) : 0;
+    return media + record_.sent_bytes.load(std::memory_order_relaxed) +
+           record_.received_bytes.load(std::memory_order_relaxed);
+  };
+  if (uint64_t bytes = traffic(); std::exchange(traffic_bytes_, bytes) != bytes) {
+    silent_since_ns_ = now;
+    pinged_ns_ = 0;
+    return;
+  }
+  if (pinged_ns_ != 0 && now - pinged_ns_ > server_.settings().write_timeout_ns &&
+      loop::unacknowledged_bytes(record_.fd) > 0)
+    return close("the client is gone");
+  if (now - silent_since_ns_ < kSilence) return;
+  ByteVector out;
+  machine_.ping(static_cast<uint32_t>(now / kMillisecond), out);
+  if (!send(out)) return;
+  silent_since_ns_ = pinged_ns_ = now;
+  traffic_bytes_ = traffic();
 }
 
 void Connection::retire() {

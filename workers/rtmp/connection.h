@@ -24,8 +24,10 @@ public:
   // Of what the machine says; a player's may hold the rest of a message that it was cut off in besides.
   static constexpr size_t kMaxOutputBytes = 256 * 1024;
 
-  // The record names the descriptor, which the connection closes and the socket uses.
-  Connection(Server &server, shm::ConnectionRecord &record, const loop::SocketAddress &peer, loop::StreamSocket socket);
+  // The record names the descriptor, which the connection closes and the socket uses. `rejection`: why the client is
+  // sent away as soon as it has said `connect`; "" = it is not.
+  Connection(Server &server, shm::ConnectionRecord &record, const loop::SocketAddress &peer, loop::StreamSocket socket,
+             std::string rejection);
   ~Connection() override;
 
   uint64_t id() const { return record_.id; }
@@ -71,6 +73,7 @@ private:
     Lingering, // closed for us; waits for output to leave and the client to close
     Retired,
   };
+  static constexpr Nanoseconds kSilence = 30 * kSecond; // of a player and of us, then it is asked whether it is there
   static constexpr Nanoseconds kLinger = kSecond, kRefusalPause = 2 * kSecond;
   static constexpr size_t kAnswersBytes = 16 * 1024;
   static constexpr int kReadsPerTurn = 16; // of a TLS connection, then others get their turn
@@ -98,6 +101,7 @@ private:
   void say_goodbye();
   void forget_input();
   void discard_input();
+  void ask_whether_it_is_there(Nanoseconds now);
   void retire();
 
   Server &server_;
@@ -112,8 +116,11 @@ private:
   size_t output_begin_ = 0;
   std::optional<control::RequestId> expected_;
   Nanoseconds opened_ns_, last_input_ns_, last_input_wall_ns_ = 0, blocked_since_ns_ = 0;
-  Nanoseconds until_ns_ = 0; // of a pause, or of lingering
-  size_t blocked_bytes_ = 0; // that the peer had not acknowledged a second ago, while blocked
+  Nanoseconds until_ns_ = 0;    // of a pause, or of lingering
+  uint64_t traffic_bytes_ = 0;  // in both directions, as of a second ago
+  Nanoseconds silent_since_ns_; // both directions
+  Nanoseconds pinged_ns_ = 0;   // since then there was silence; 0: no ping is under way
+  size_t blocked_bytes_ = 0;    // that the peer had not acknowledged a second ago, while blocked
   std::string delayed_reason_;
   std::string write_error_; // while input is processed
   bool processing_ = false;

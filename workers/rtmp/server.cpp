@@ -20,13 +20,13 @@ Server::~Server() = default;
 void Server::on_accepted(Fd fd, worker::Transport transport) {
   auto peer = loop::SocketAddress::peer_of(fd.get());
   if (!peer) return; // reset before we came to it
-  bool full = connections_.size() >= settings().max_sessions || !has_descriptors(1);
-  shm::ConnectionRecord *record = full ? nullptr : allocator().take_connection();
-  if (record == nullptr) {
-    log(LogLevel::Warn, "[RTMP] connection refused: maxSessions ({}) or the limit of descriptors reached",
-        settings().max_sessions);
-    return loop::close_in_order(fd.get());
-  }
+  size_t limit = settings().max_sessions;
+  bool full = connections_.size() >= limit;
+  bool hopeless = connections_.size() >= limit + kToldToGo || !has_descriptors(1);
+  shm::ConnectionRecord *record = hopeless ? nullptr : allocator().take_connection();
+  if (full || record == nullptr)
+    log(LogLevel::Warn, "[RTMP] connection refused: maxSessions ({}) or the limit of descriptors reached", limit);
+  if (record == nullptr) return loop::close_in_order(fd.get());
   loop::prepare_stream_socket(fd.get());
   loop::StreamSocket socket = transport == worker::Transport::Tls
                                   ? loop::StreamSocket::accept_tls(fd.get(), listeners().tls())
@@ -35,7 +35,8 @@ void Server::on_accepted(Fd fd, worker::Transport transport) {
   record->cookie = loop::socket_cookie(record->fd);
   identify(*record);
   count_descriptors(1);
-  auto connection = std::make_unique<Connection>(*this, *record, *peer, std::move(socket));
+  auto connection =
+      std::make_unique<Connection>(*this, *record, *peer, std::move(socket), full ? "the server is full" : "");
   if (settings().reports_connections) connection->report();
   connections_.emplace(record->id, std::move(connection));
 }

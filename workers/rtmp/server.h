@@ -36,6 +36,8 @@ public:
   void remove_session(uint32_t id) { sessions_.erase(id); }
 
 private:
+  static constexpr size_t kToldToGo = 64; // connections beyond maxSessions that are told why they have to go
+
   void on_accepted(Fd fd, worker::Transport transport) override;
   Result<std::unique_ptr<worker::Source>> make_source(const control::StartSource &message,
                                                       const std::vector<Fd> &fds) override;

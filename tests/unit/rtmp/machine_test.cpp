@@ -133,8 +133,7 @@ TEST(ServerMachine, TellsRefusals) {
   for (const Case &c :
        {Case{Refusal::PublishDenied, "NetStream.Publish.Denied"}, Case{Refusal::BadName, "NetStream.Publish.BadName"},
         Case{Refusal::StreamNotFound, "NetStream.Play.StreamNotFound"},
-        Case{Refusal::PlayFailed, "NetStream.Play.Failed"},
-        Case{Refusal::ConnectRejected, "NetConnection.Connect.Rejected"}}) {
+        Case{Refusal::PlayFailed, "NetStream.Play.Failed"}}) {
     MachineHarness h;
     h.connect();
     h.command("FCPublish", 3, {AmfValue::null(), "cam"});

@@ -18,8 +18,6 @@ std::string_view code_of(Refusal refusal) {
     return "NetStream.Play.StreamNotFound";
   case Refusal::PlayFailed:
     return "NetStream.Play.Failed";
-  case Refusal::ConnectRejected:
-    return "NetConnection.Connect.Rejected";
   }
   CHECK(false);
 }

@@ -61,11 +61,10 @@ using ServerEffect =
 using ServerEffects = std::vector<ServerEffect>;
 
 enum class Refusal : uint8_t {
-  PublishDenied,   // NetStream.Publish.Denied
-  BadName,         // NetStream.Publish.BadName
-  StreamNotFound,  // NetStream.Play.StreamNotFound
-  PlayFailed,      // NetStream.Play.Failed
-  ConnectRejected, // NetConnection.Connect.Rejected
+  PublishDenied,  // NetStream.Publish.Denied
+  BadName,        // NetStream.Publish.BadName
+  StreamNotFound, // NetStream.Play.StreamNotFound
+  PlayFailed,     // NetStream.Play.Failed
 };
 
 class ServerMachine {
