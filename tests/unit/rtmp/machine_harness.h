@@ -36,10 +36,10 @@ inline std::string text_of(const AmfValue &value) {
 
 // "onStatus/1 0 null {code: …}" for commands, "5 2500000" for control, otherwise as of the chunk stream.
 inline std::string text_of_sent(const Message &message) {
-  if (message.type == MessageType::CommandAmf0) {
+  if (message.type == MessageType::CommandAmf0 || message.type == MessageType::CommandAmf3) {
     Command command = *read_command(message);
-    std::string text =
-        command.name + "/" + std::to_string(message.stream) + " " + text_of(AmfValue(command.transaction));
+    std::string text = (message.type == MessageType::CommandAmf3 ? "AMF3 " : "") + command.name + "/" +
+                       std::to_string(message.stream) + " " + text_of(AmfValue(command.transaction));
     for (const AmfValue &argument : command.arguments) text += " " + text_of(argument);
     return text;
   }

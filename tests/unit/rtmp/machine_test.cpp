@@ -296,6 +296,20 @@ TEST(ServerMachine, UnderstandsAmf3Commands) {
   EXPECT_THAT(h.sent, ElementsAre("_result/0 2 null 1"));
 }
 
+TEST(ServerMachine, AnswersInAmf3WhoSaysThatItSpeaksIt) {
+  MachineHarness h;
+  h.shake_hands();
+  h.command("connect", 1,
+            {AmfValue::object({{"app", "live"}, {"tcUrl", "rtmp://host/live"}, {"objectEncoding", 3.0}})});
+  EXPECT_THAT(h.sent.back(), HasSubstr("objectEncoding: 3")); // itself in AMF0: what it is an answer to was
+  EXPECT_THAT(h.sent.back(), testing::StartsWith("_result/0 1 "));
+  h.sent.clear();
+  h.command("createStream", 2, {AmfValue::null()});
+  h.publish();
+  h.accept_publish();
+  EXPECT_THAT(h.sent, ElementsAre("AMF3 _result/0 2 null 1", "AMF3 " + kPublishStart));
+}
+
 TEST(ServerMachine, AnswersPings) {
   MachineHarness h;
   h.connect();

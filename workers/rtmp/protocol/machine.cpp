@@ -122,10 +122,17 @@ Result<void> ServerMachine::on_user_control(const Message &message, ByteVector &
   return {};
 }
 
+// Who has said in `connect` that it speaks AMF3 (section 7.2.1.1, objectEncoding) is told so from then on.
+void ServerMachine::tell(uint32_t chunk_stream, uint32_t stream, const Command &command, ByteVector &out) {
+  constexpr double kAmf3 = 3;
+  put_command(out, chunk_stream, stream, command, kSentChunkBytes,
+              client_.object_encoding == kAmf3 ? MessageType::CommandAmf3 : MessageType::CommandAmf0);
+}
+
 void ServerMachine::status(uint32_t stream, std::string_view level, std::string_view code, std::string_view description,
                            ByteVector &out) {
   AmfValue info = AmfValue::object({{"level", level}, {"code", code}, {"description", description}});
-  put_command(out, kStatusChunkStream, stream, {.name = "onStatus", .arguments = {AmfValue::null(), std::move(info)}});
+  tell(kStatusChunkStream, stream, {.name = "onStatus", .arguments = {AmfValue::null(), std::move(info)}}, out);
 }
 
 void ServerMachine::accept_publish(ByteVector &out) {
@@ -133,7 +140,7 @@ void ServerMachine::accept_publish(ByteVector &out) {
   media_input_ = MediaInput();
   if (std::exchange(fc_published_, false)) {
     AmfValue info = AmfValue::object({{"code", "NetStream.Publish.Start"}, {"description", "publish start"}});
-    put_command(out, kCommandChunkStream, 0, {.name = "onFCPublish", .arguments = {AmfValue::null(), info}});
+    tell(kCommandChunkStream, 0, {.name = "onFCPublish", .arguments = {AmfValue::null(), info}}, out);
   }
   status(stream_, "status", "NetStream.Publish.Start", "publish start", out);
 }

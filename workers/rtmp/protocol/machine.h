@@ -112,6 +112,7 @@ private:
   void on_close(const Command &command, uint32_t stream, ServerEffects &effects, ByteVector &out);
   void on_pause(const Command &command, ServerEffects &effects, ByteVector &out);
   void on_harmless(const Command &command, uint32_t stream, ByteVector &out);
+  void tell(uint32_t chunk_stream, uint32_t stream, const Command &command, ByteVector &out);
   void answer(const Command &command, AmfValue value, ByteVector &out);
   void status(uint32_t stream, std::string_view level, std::string_view code, std::string_view description,
               ByteVector &out);

@@ -122,16 +122,15 @@ Result<void> ServerMachine::perform(const Command &command, uint32_t stream, Ser
 
 void ServerMachine::answer(const Command &command, AmfValue value, ByteVector &out) {
   if (command.transaction == 0) return;
-  put_command(
-      out, kCommandChunkStream, 0,
-      {.name = "_result", .transaction = command.transaction, .arguments = {AmfValue::null(), std::move(value)}});
+  tell(kCommandChunkStream, 0,
+       {.name = "_result", .transaction = command.transaction, .arguments = {AmfValue::null(), std::move(value)}}, out);
 }
 
 void ServerMachine::on_harmless(const Command &command, uint32_t stream, ByteVector &out) {
   if (command.name == "FCPublish") fc_published_ = true; // onFCPublish follows once it is allowed
   if (command.name == "FCUnpublish") {
     AmfValue info = AmfValue::object({{"code", "NetStream.Unpublish.Success"}, {"description", "publish stop"}});
-    put_command(out, kCommandChunkStream, 0, {.name = "onFCUnpublish", .arguments = {AmfValue::null(), info}});
+    tell(kCommandChunkStream, 0, {.name = "onFCUnpublish", .arguments = {AmfValue::null(), info}}, out);
   }
   if (command.name == "getStreamLength") return answer(command, 0.0, out);
   if (command.name == "seek" && playing())

@@ -97,13 +97,14 @@ void put_user_control(ByteVector &out, const UserControl &control) {
               Bytes(payload).first(control.event == UserControlEvent::SetBufferLength ? 10 : 6));
 }
 
-void put_command(ByteVector &out, uint32_t chunk_stream, uint32_t stream, const Command &command, uint32_t chunk_size) {
+void put_command(ByteVector &out, uint32_t chunk_stream, uint32_t stream, const Command &command, uint32_t chunk_size,
+                 MessageType type) {
   ByteVector payload;
+  if (type == MessageType::CommandAmf3) payload.push_back(0);
   encode_amf0(payload, command.name);
   encode_amf0(payload, command.transaction);
   for (const AmfValue &argument : command.arguments) encode_amf0(payload, argument);
-  append_message(out, chunk_stream, Message{.type = MessageType::CommandAmf0, .stream = stream, .payload = payload},
-                 chunk_size);
+  append_message(out, chunk_stream, Message{.type = type, .stream = stream, .payload = payload}, chunk_size);
 }
 
 } // namespace sluice::rtmp

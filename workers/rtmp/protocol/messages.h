@@ -51,8 +51,8 @@ std::optional<Bytes> script_data(const Message &message);
 void put_control_number(ByteVector &out, MessageType type, uint32_t number);
 void put_peer_bandwidth(ByteVector &out, uint32_t bytes, BandwidthLimit limit);
 void put_user_control(ByteVector &out, const UserControl &control);
-// As AMF0, which speakers of AMF3 understand as well.
+// Of type CommandAmf0, or of CommandAmf3, whose values are of AMF0 as well, as long as none says otherwise.
 void put_command(ByteVector &out, uint32_t chunk_stream, uint32_t stream, const Command &command,
-                 uint32_t chunk_size = kSentChunkBytes);
+                 uint32_t chunk_size = kSentChunkBytes, MessageType type = MessageType::CommandAmf0);
 
 } // namespace sluice::rtmp
