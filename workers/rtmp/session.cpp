@@ -97,8 +97,6 @@ void Session::on_answer(control::Received &received) {
     on_granted(*read, received.descriptors[0]);
   else if (auto *refused = std::get_if<control::Refused>(&received.message))
     on_refused(*refused);
-  else if (auto *redirected = std::get_if<control::Redirected>(&received.message))
-    refuse(Refusal::StreamNotFound, "the stream is at " + redirected->location);
 }
 
 void Session::on_refused(const control::Refused &refused) {
