@@ -18,7 +18,7 @@ ETH_P_IP = 0x0800
 PACKET_OUTGOING = 4
 
 
-def _ip(*arguments):
+def ip(*arguments):
     done = subprocess.run(["ip", *arguments], capture_output=True, text=True, timeout=20, check=False)
     if done.returncode != 0:
         raise AssertionError(f"ip {' '.join(arguments)}: {done.stderr}")
@@ -31,18 +31,18 @@ class Network:
     def __init__(self, test, cables=1):
         self.names = [f"sluice-{os.getpid()}-{side}" for side in ("server", "clients")]
         for name in self.names:
-            _ip("netns", "add", name)
-            test.addCleanup(_ip, "netns", "del", name)
-            _ip("-n", name, "link", "set", "lo", "gso_max_segs", "1", "up")
+            ip("netns", "add", name)
+            test.addCleanup(ip, "netns", "del", name)
+            ip("-n", name, "link", "set", "lo", "gso_max_segs", "1", "up")
         server, clients = self.names
         for i in range(cables):
-            _ip("-n", server, "link", "add", f"s{i}", "type", "veth", "peer", "name", f"c{i}", "netns", clients)
+            ip("-n", server, "link", "add", f"s{i}", "type", "veth", "peer", "name", f"c{i}", "netns", clients)
             for name, link, hosts in ((server, f"s{i}", [1]), (clients, f"c{i}", [2, 3])):
                 for host in hosts:
-                    _ip("-n", name, "addr", "add", f"10.77.{i}.{host}/24", "dev", link)
-                _ip("-n", name, "link", "set", link, "gso_max_segs", "1", "up")
+                    ip("-n", name, "addr", "add", f"10.77.{i}.{host}/24", "dev", link)
+                ip("-n", name, "link", "set", link, "gso_max_segs", "1", "up")
         for name, link in ((server, "s0"), (clients, "c0")) if cables else ():
-            _ip("-n", name, "route", "add", "224.0.0.0/4", "dev", link)
+            ip("-n", name, "route", "add", "224.0.0.0/4", "dev", link)
         self._enter(clients)
         # Since Linux 6.6 a socket with SO_REUSEPORT, as GStreamer's are, may get what another one's group is sent, when
         # both have the same port and no third one hinders this shortcut.

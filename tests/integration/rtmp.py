@@ -104,13 +104,15 @@ class Client:
     """One connection. What comes while something else is waited for is kept in `statuses` (codes of onStatus) and
     `media` as (type, timestamp in ms, payload)."""
 
-    def __init__(self, server, tls=False, receive_buffer=None):
+    def __init__(self, server, tls=False, receive_buffer=None, source=None):
         self.server, self.scheme = server, "rtmps" if tls else "rtmp"
         self.port_of_server = server.rtmps_port if tls else server.rtmp_port
         self.connection = socket.socket()
         if receive_buffer:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
             self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1400)
+        if source:
+            self.connection.bind((source, 0))
         self.connection.settimeout(PATIENCE_S)
         self.connection.connect((server.host, self.port_of_server))
         self.local_port = self.connection.getsockname()[1]

@@ -3,6 +3,7 @@
 import socket
 
 from harness import close_with_reset, descendants, title, wait_until
+from namespaces import Network, ip
 from rtmp import COMMAND, read_amf
 from rtsp import wait_until_published
 from test_rtmp import RtmpClients
@@ -72,6 +73,18 @@ class Leaving(RtmpClients):
                 kind, _, payload = player.message()
             player.send_message(USER_CONTROL, PING_RESPONSE + payload[2:], chunk_stream=2)
         self.assertNotIn("gone", sluice.log())
+
+    def test_a_player_of_a_silent_stream_whose_host_vanishes(self):
+        network = Network(self)
+        sluice = self.rtmp_server({"readTimeout": "100s", "writeTimeout": "3s"}, **network.server)
+        publisher = self.feed(sluice)
+        vanishing, staying = self.player(sluice, source="10.77.0.3"), self.player(sluice, source="10.77.0.2")
+        for player in (vanishing, staying):
+            player.next_frame()
+        publisher.stopping.set()
+        ip("-n", network.names[1], "addr", "del", "10.77.0.3/24", "dev", "c0")
+        sluice.wait_for_log(r"\[RTMP\] \[conn 10.77.0.3:\d+\] closed \(the client is gone\)", 60)
+        self.assertNotIn("[conn 10.77.0.2:" + str(staying.local_port) + "] closed", sluice.log())
 
     def test_one_too_many_is_told_so(self):
         sluice = self.rtmp_server({"rtmpWorkers": 1, "maxSessions": 3})
