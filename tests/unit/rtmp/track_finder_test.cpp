@@ -38,8 +38,9 @@ struct Finding : testing::Test {
 TEST_F(Finding, IsDoneOnceWhatIsAnnouncedHasCome) {
   announce("avc1", "mp4a");
   audio(0, kAac);
-  EXPECT_FALSE(finder.done());
   video(0, kAvc);
+  EXPECT_FALSE(finder.done()); // another audio track may follow
+  video(0, kPicture);
   EXPECT_TRUE(finder.done());
   EXPECT_THAT(codecs(), ElementsAre(Codec::H264, Codec::Aac)); // video first
   EXPECT_EQ(finder.tracks()[0].facts.track.payload_type, kVideoPayloadType);
@@ -49,6 +50,7 @@ TEST_F(Finding, IsDoneOnceWhatIsAnnouncedHasCome) {
 TEST_F(Finding, WaitsForNothingThatIsNotAnnounced) {
   announce("avc1", "");
   video(0, kAvc);
+  video(0, kPicture);
   EXPECT_TRUE(finder.done());
   EXPECT_THAT(codecs(), ElementsAre(Codec::H264));
 }
@@ -97,6 +99,7 @@ TEST_F(Finding, TheLastConfigurationCounts) {
   audio(0, kAac);
   audio(10, hex("af 00 1210")); // 44.1 kHz
   video(10, kAvc);
+  audio(10, kAacFrame);
   EXPECT_THAT(codecs(), ElementsAre(Codec::H264, Codec::Aac));
   EXPECT_EQ(finder.tracks()[1].facts.track.clock_rate, 44'100u);
 }
@@ -115,6 +118,20 @@ TEST_F(Finding, SeveralAudioTracksHaveTheirOwnPayloadTypes) {
   EXPECT_EQ(finder.tracks()[2].track_id, 1);
   EXPECT_EQ(finder.tracks()[1].facts.track.payload_type, kAudioPayloadType);
   EXPECT_EQ(finder.tracks()[2].facts.track.payload_type, kAudioPayloadType + 1);
+}
+
+// As FFmpeg does: without a word of enhanced RTMP before.
+TEST_F(Finding, FurtherTracksAreFoundBehindClassicOnes) {
+  announce("avc1", "mp4a");
+  video(0, kAvc);
+  audio(0, kAac);
+  audio(0, hex("95 00 6d703461 01 1190"));
+  video(0, kPicture);
+  audio(0, kAacFrame);
+  EXPECT_FALSE(finder.done());
+  audio(0, hex("95 01 6d703461 01 2111"));
+  EXPECT_TRUE(finder.done());
+  EXPECT_THAT(codecs(), ElementsAre(Codec::H264, Codec::Aac, Codec::Aac));
 }
 
 TEST_F(Finding, EnhancedPublishersMayHaveMoreTracksThanTheFirst) {

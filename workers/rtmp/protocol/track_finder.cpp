@@ -32,7 +32,9 @@ bool TrackFinder::complete() const {
   bool video = has(media::MediaKind::Video), audio = has(media::MediaKind::Audio);
   bool announced_any = announced_video_ || announced_audio_;
   bool all = announced_any ? (video || !announced_video_) && (audio || !announced_audio_) : video && audio;
-  return all && (!enhanced_ || std::all_of(tracks_.begin(), tracks_.end(), [](const Found &f) { return f.begun; }));
+  auto begun = [](const Found &found) { return found.begun; };
+  return all && (enhanced_ ? std::all_of(tracks_.begin(), tracks_.end(), begun)
+                           : std::any_of(tracks_.begin(), tracks_.end(), begun));
 }
 
 Result<void> TrackFinder::on_metadata(Bytes script_data) {

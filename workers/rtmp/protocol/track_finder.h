@@ -1,7 +1,8 @@
 // Finds out which tracks a publisher sends, from its metadata and its first messages: a track is known once its
 // configuration has come, or, where there is none, its first frame. What the metadata announces is waited for; without
-// it, both kinds until one second of media has come. Where there may be more audio tracks than one (enhanced RTMP),
-// each that is known must have begun, too: the configurations of all come before any frame. Pure.
+// it, both kinds until one second of media has come. There may be more audio tracks than one: the configurations of all
+// come before any frame, so that one is waited for, too; with enhanced RTMP, where not all have one, a frame of each.
+// Pure.
 #pragma once
 
 #include "common/base/result.h"
