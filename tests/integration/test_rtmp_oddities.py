@@ -1,13 +1,12 @@
-"""RTMP clients and clocks that do what is not usual: timestamps that wrap or jump, processes that are stopped, handshakes in
-pieces, connections that say nothing; and encryption that comes and goes, certificates of sources, IPv6."""
+"""RTMP clients and clocks that do what is not usual: timestamps that wrap or jump, processes that are stopped; and
+encryption that comes and goes, certificates of sources, IPv6."""
 
 import json
 import os
 import signal
-import socket
 
 import media
-from harness import PATIENCE_S, wait_until
+from harness import wait_until
 from rtmp import VIDEO, Client, Closed
 from rtsp import wait_until_published
 from test_rtmp import RtmpClients
@@ -78,50 +77,6 @@ class Stopped(RtmpClients):
 
 
 class Connections(RtmpClients):
-    def test_a_handshake_and_a_command_byte_by_byte(self):
-        sluice = self.rtmp_server()
-
-        class Slow(Client):
-            slow = True
-
-            def send_raw(self, data):
-                self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                for at in range(len(data) if self.slow else 0):
-                    self.connection.sendall(data[at : at + 1])
-                if not self.slow:
-                    self.connection.sendall(data)
-
-        self.feed(sluice)
-        wait_until_published(sluice, "cam")
-        client = Slow(sluice)
-        self.addCleanup(client.close)
-        client.begin("play", "cam").slow = False
-        self.check_frames(client, [VIDEO])
-
-    def test_thousands_that_say_nothing(self):
-        """They cost no one else anything, and are gone after readTimeout, also in the middle of the handshake."""
-        count = 3000
-        sluice = self.rtmp_server({"readTimeout": "5s", "rtmpWorkers": 1})
-        feed = self.feed(sluice)
-        reader = self.player(sluice)
-        worker = sluice.workers("rtmp")[0]
-        before = len(os.listdir(f"/proc/{worker}/fd"))
-        silent = []
-        for number in range(count):
-            connection = socket.create_connection(("127.0.0.1", sluice.rtmp_port), PATIENCE_S)
-            self.addCleanup(connection.close)
-            if number % 2:
-                connection.sendall(b"\x03" + bytes(1000))
-            silent.append(connection)
-        self.check_frames(reader, [VIDEO])
-        wait_until(lambda: len(os.listdir(f"/proc/{worker}/fd")) <= before + 2, 60, "they are gone")
-        for connection in silent:
-            self.assertEqual(connection.recv(1), b"")
-        self.assertIn("closed (read timeout: neither published nor played)", sluice.log())
-        self.assertFalse(feed.broken)
-        self.check_frames(self.player(sluice), [VIDEO])
-        self.assertEqual(sluice.workers("rtmp")[0], worker)
-
     def test_ipv6(self):
         sluice = self.rtmp_server()
         url = f"rtmp://[::1]:{sluice.rtmp_port}/cam"
