@@ -47,7 +47,7 @@ public:
     return {};
   }
 
-  std::vector<Sample> take() { return std::move(samples_); }
+  std::vector<MovieSample> take() { return std::move(samples_); }
 
 private:
   // Samples of other tracks take place too, since what follows may begin where they end.
@@ -146,7 +146,7 @@ private:
   uint64_t data_end_; // of what was read last
   const std::vector<MovieTrack> &tracks_;
   DecodeTimes &times_;
-  std::vector<Sample> samples_;
+  std::vector<MovieSample> samples_;
   size_t seen_ = 0;
   // Of the traf that is read.
   std::optional<size_t> track_;
@@ -157,8 +157,8 @@ private:
 
 } // namespace
 
-Result<std::vector<Sample>> parse_fragment(Bytes moof, uint64_t offset, const std::vector<MovieTrack> &tracks,
-                                           DecodeTimes &times) {
+Result<std::vector<MovieSample>> parse_fragment(Bytes moof, uint64_t offset, const std::vector<MovieTrack> &tracks,
+                                                DecodeTimes &times) {
   times.resize(tracks.size());
   FragmentParser parser(offset, tracks, times);
   while (auto box = TRY(take_box(moof))) {

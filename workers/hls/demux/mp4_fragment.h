@@ -11,7 +11,7 @@ namespace sluice::hls {
 
 constexpr size_t kMaxSamples = 65'536; // of a fragment
 
-struct Sample {
+struct MovieSample {
   size_t track = 0;        // of the movie's
   uint32_t entry = 0;      // of the track's, from 0
   uint64_t offset = 0;     // in the file
@@ -31,7 +31,7 @@ using DecodeTimes = std::vector<std::optional<int64_t>>;
 // From the body of a moof box that begins at `offset` of its file; moves `times` on. Samples of tracks that are not in
 // the movie, or whose entry is not carried, are left out. Errors: malformed, more than kMaxSamples, times or places
 // that make no sense.
-Result<std::vector<Sample>> parse_fragment(Bytes moof, uint64_t offset, const std::vector<MovieTrack> &tracks,
-                                           DecodeTimes &times);
+Result<std::vector<MovieSample>> parse_fragment(Bytes moof, uint64_t offset, const std::vector<MovieTrack> &tracks,
+                                                DecodeTimes &times);
 
 } // namespace sluice::hls

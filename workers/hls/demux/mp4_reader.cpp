@@ -40,7 +40,7 @@ Result<void> Mp4Reader::push(Bytes bytes, DemuxSink &sink) {
 
 void Mp4Reader::end_file(DemuxSink &sink, uint64_t next_offset) {
   emit_until(buffer_offset_ + buffer_.size(), sink);
-  for (const Sample &sample : pending_) {
+  for (const MovieSample &sample : pending_) {
     states_[sample.track].loss = true;
     dropped_units_++;
   }
@@ -128,7 +128,7 @@ Result<bool> Mp4Reader::take_data(const BoxHeader &header, DemuxSink &sink) {
 // What no sample needs any more. Samples whose place was discarded before they were known are dropped by emit().
 void Mp4Reader::discard() {
   uint64_t needed = buffer_offset_ + scanned_;
-  for (const Sample &sample : pending_) needed = std::min(needed, std::max(sample.offset, buffer_offset_));
+  for (const MovieSample &sample : pending_) needed = std::min(needed, std::max(sample.offset, buffer_offset_));
   size_t count = needed - buffer_offset_;
   buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<ptrdiff_t>(count));
   buffer_offset_ = needed;
@@ -137,16 +137,17 @@ void Mp4Reader::discard() {
 
 // Of the data until `end`.
 void Mp4Reader::emit_until(uint64_t end, DemuxSink &sink) {
-  auto waits = [&](const Sample &sample) { return sample.offset + sample.size > end; };
-  std::vector<Sample> ready;
+  auto waits = [&](const MovieSample &sample) { return sample.offset + sample.size > end; };
+  std::vector<MovieSample> ready;
   std::remove_copy_if(pending_.begin(), pending_.end(), std::back_inserter(ready), waits);
-  std::erase_if(pending_, [&](const Sample &sample) { return !waits(sample); });
-  auto time = [&](const Sample &sample) {
+  std::erase_if(pending_, [&](const MovieSample &sample) { return !waits(sample); });
+  auto time = [&](const MovieSample &sample) {
     const MovieTrack &track = tracks_[sample.track];
     return to_nanoseconds(sample.decode_time + track.shift, track.timescale);
   };
-  std::stable_sort(ready.begin(), ready.end(), [&](const Sample &a, const Sample &b) { return time(a) < time(b); });
-  for (const Sample &sample : ready) emit(sample, sink);
+  std::stable_sort(ready.begin(), ready.end(),
+                   [&](const MovieSample &a, const MovieSample &b) { return time(a) < time(b); });
+  for (const MovieSample &sample : ready) emit(sample, sink);
 }
 
 void Mp4Reader::tell(size_t track, FoundTrack found, DemuxSink &sink) {
@@ -155,7 +156,7 @@ void Mp4Reader::tell(size_t track, FoundTrack found, DemuxSink &sink) {
   sink.on_track(track, *states_[track].told);
 }
 
-void Mp4Reader::use_entry(const Sample &sample, DemuxSink &sink) {
+void Mp4Reader::use_entry(const MovieSample &sample, DemuxSink &sink) {
   TrackState &state = states_[sample.track];
   if (state.entry == sample.entry) return;
   state.entry = sample.entry;
@@ -170,7 +171,7 @@ void Mp4Reader::use_entry(const Sample &sample, DemuxSink &sink) {
   tell(sample.track, entry.track, sink);
 }
 
-void Mp4Reader::emit(const Sample &sample, DemuxSink &sink) {
+void Mp4Reader::emit(const MovieSample &sample, DemuxSink &sink) {
   const MovieTrack &track = tracks_[sample.track];
   const SampleEntry &entry = track.entries[sample.entry];
   if (entry.codec == Codec::Other) return;
@@ -198,7 +199,7 @@ void Mp4Reader::emit(const Sample &sample, DemuxSink &sink) {
 }
 
 // Into units_; false: malformed.
-bool Mp4Reader::split(const Sample &sample, const SampleEntry &entry, Bytes data, bool &random_access,
+bool Mp4Reader::split(const MovieSample &sample, const SampleEntry &entry, Bytes data, bool &random_access,
                       DemuxSink &sink) {
   units_.clear();
   if (has_nal_units(entry.codec)) {

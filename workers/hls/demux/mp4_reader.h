@@ -45,11 +45,11 @@ private:
   void discard();
 
   void emit_until(uint64_t end, DemuxSink &sink);
-  void emit(const Sample &sample, DemuxSink &sink);
-  bool split(const Sample &sample, const SampleEntry &entry, Bytes data, bool &random_access, DemuxSink &sink);
+  void emit(const MovieSample &sample, DemuxSink &sink);
+  bool split(const MovieSample &sample, const SampleEntry &entry, Bytes data, bool &random_access, DemuxSink &sink);
   bool split_nal_units(const SampleEntry &entry, NalCollector &collector, Bytes data);
   bool split_obus(size_t track, Bytes data, bool &random_access, DemuxSink &sink);
-  void use_entry(const Sample &sample, DemuxSink &sink);
+  void use_entry(const MovieSample &sample, DemuxSink &sink);
   void tell(size_t track, FoundTrack found, DemuxSink &sink);
 
   ByteVector buffer_;
@@ -61,7 +61,7 @@ private:
   std::vector<MovieTrack> tracks_;
   std::vector<TrackState> states_;
   DecodeTimes times_;
-  std::vector<Sample> pending_; // whose data have not come, or not all of them
+  std::vector<MovieSample> pending_; // whose data have not come, or not all of them
   std::vector<Bytes> units_;
   uint64_t dropped_units_ = 0;
 };
