@@ -75,9 +75,6 @@ constexpr auto not_built = nullptr;
 bool if_api_off(const Configuration &, const Global &global) {
   return !global.api;
 }
-bool if_not_hls_source(const Configuration &, const Path &path) {
-  return path.source == "publisher" || path.source == "redirect" || path.pulls();
-}
 using enum Change;
 using enum Zero;
 
@@ -230,7 +227,7 @@ constexpr auto kPathOn = always<Path>;
 constexpr auto kPathIdle = without_effect<Path>;
 
 constexpr auto kPathParameters = std::to_array<Parameter<Path>>({
-    {"source", &Path::source, "publisher", PathSource, IsDefault, no_check, if_not_hls_source,
+    {"source", &Path::source, "publisher", PathSource, IsDefault, no_check, kPathOn,
      "Where the stream comes from: publisher, a URL (rtsp, rtsps, rtmp, rtmps, http, https) or redirect."},
     {"sourceProtocol", &Path::source_protocol, "automatic", PathSource, IsDefault, no_check, kPathIdle,
      "Transport of an RTSP source: automatic, udp, multicast or tcp."},

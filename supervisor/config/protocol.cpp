@@ -29,6 +29,7 @@ std::string_view label_of(Protocol protocol, bool tls) {
 std::optional<Protocol> protocol_of_url(std::string_view url) {
   if (url.starts_with("rtsp://") || url.starts_with("rtsps://")) return Protocol::Rtsp;
   if (url.starts_with("rtmp://") || url.starts_with("rtmps://")) return Protocol::Rtmp;
+  if (url.starts_with("http://") || url.starts_with("https://")) return Protocol::Hls;
   return std::nullopt;
 }
 

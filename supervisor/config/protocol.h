@@ -24,7 +24,7 @@ template <class T> struct PerProtocol {
 std::string_view name_of(Protocol protocol);            // "rtsp"
 std::string_view label_of(Protocol protocol, bool tls); // of log lines: "RTSP", "RTSPS"
 
-// That of "rtsp://…", "rtsps://…", "rtmp://…" and "rtmps://…".
+// That of "rtsp://…", "rtsps://…", "rtmp://…", "rtmps://…", "http://…" and "https://…".
 std::optional<Protocol> protocol_of_url(std::string_view url);
 
 } // namespace sluice::config

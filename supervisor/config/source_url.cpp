@@ -21,7 +21,7 @@ uint16_t default_port(Protocol protocol, bool tls) {
 }
 
 bool is_over_tls(std::string_view url) {
-  return url.starts_with("rtsps://") || url.starts_with("rtmps://");
+  return url.starts_with("rtsps://") || url.starts_with("rtmps://") || url.starts_with("https://");
 }
 
 // What stands between "://" and the path. Passwords may hold anything but a slash, '?' and '#'.

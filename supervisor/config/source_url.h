@@ -17,7 +17,7 @@ struct SourceHost {
   bool tls = false;
 };
 
-// Of rtsp, rtsps, rtmp and rtmps URLs. Errors name no credentials.
+// Of rtsp, rtsps, rtmp, rtmps, http and https URLs. Errors name no credentials.
 Result<SourceHost> host_of_source(std::string_view url);
 
 // "user:password" of the URL: both are there, or neither.

@@ -146,17 +146,16 @@ std::optional<Problem> check_source(const PathConfiguration &path) {
     return std::nullopt;
   }
   std::optional<Protocol> protocol = path.pulls();
-  bool hls = source.starts_with("http://") || source.starts_with("https://");
-  if (!protocol && !hls)
+  if (!protocol)
     return Problem{"source", fmt::format("invalid source: {}; expected publisher, redirect or a URL (rtsp, rtsps, "
                                          "rtmp, rtmps, http, https)",
                                          quoted(source))};
-  std::string_view kind = hls ? "HLS" : label_of(*protocol, false);
+  std::string_view kind = label_of(*protocol, false);
   if (path.is_regex())
     return Problem{"source", fmt::format("a path with a regular expression (or path 'all') cannot have a {} source; "
                                          "use another path",
                                          kind)};
-  if (protocol && !host_of_source(source)) return Problem{"source", fmt::format("not a valid {} URL", kind)};
+  if (!host_of_source(source)) return Problem{"source", fmt::format("not a valid {} URL", kind)};
   if (protocol == Protocol::Rtmp && !has_whole_credentials(source))
     return Problem{"source", "username and password must be both provided"};
   return std::nullopt;

@@ -3,6 +3,7 @@
 #include "common/base/log.h"
 #include "common/http/conditional.h"
 #include "workers/hls/answers.h"
+#include "workers/hls/source/source.h"
 
 #include <cstring>
 
@@ -163,8 +164,9 @@ void Server::on_kick(const control::Kick &message) {
   if (muxer != nullptr && muxer->session() == message.session) muxer->on_kick();
 }
 
-Result<std::unique_ptr<worker::Source>> Server::make_source(const control::StartSource &, const std::vector<Fd> &) {
-  return Error{"HLS sources are pulled by nobody"};
+Result<std::unique_ptr<worker::Source>> Server::make_source(const control::StartSource &message,
+                                                            const std::vector<Fd> &fds) {
+  return Source::create(*this, message, fds);
 }
 
 // --- muxers ---

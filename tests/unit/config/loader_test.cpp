@@ -405,13 +405,7 @@ TEST(NotBuilt, IsRefusedByName) {
   }
 }
 
-TEST(NotBuilt, IsRefusedByNameInAPath) {
-  for (const char *text : {"source: 'http://x/y.m3u8'", "source: 'https://x/y.m3u8'"}) {
-    std::string name(text, std::string_view(text).find(':'));
-    EXPECT_THAT(errors(fmt::format("paths: {{a: {{{}}}}}", text)),
-                ElementsAre(HasSubstr("f.yml:1: parameter paths, key a: " + name + ": not supported yet;")))
-        << text;
-  }
+TEST(NotBuilt, IsRefusedBesideWhatItIsFor) {
   EXPECT_THAT(errors("api: yes\napiEncryption: yes"), ElementsAre(HasSubstr("apiEncryption: not supported yet")));
 }
 

@@ -22,7 +22,7 @@ TEST(SourceUrl, NamesTheHost) {
   EXPECT_EQ(text_of("rtsp://camera:99999/x"), "not a valid RTSP URL");
   EXPECT_EQ(text_of("rtsp://camera:8x/x"), "not a valid RTSP URL");
   EXPECT_EQ(text_of("rtsp://[fe80::1%eth0]/x"), "fe80::1%eth0 554");
-  for (const char *other : {"http://camera/x", "rubbish", "rtmpt://camera/x", "rtsp:/camera"})
+  for (const char *other : {"ftp://camera/x", "rubbish", "rtmpt://camera/x", "rtsp:/camera"})
     EXPECT_EQ(text_of(other), "not a valid source URL");
 }
 
@@ -34,6 +34,15 @@ TEST(SourceUrl, KnowsRtmp) {
   EXPECT_EQ(text_of("rtmps://host:0/app"), "not a valid RTMP URL");
   EXPECT_EQ(host_of_source("rtmps://host/app")->protocol, Protocol::Rtmp);
   EXPECT_EQ(host_of_source("rtsps://host/app")->protocol, Protocol::Rtsp);
+}
+
+TEST(SourceUrl, KnowsHls) {
+  EXPECT_EQ(text_of("http://host/live/index.m3u8?a=b"), "host 80");
+  EXPECT_EQ(text_of("https://host/index.m3u8"), "host 443 tls");
+  EXPECT_EQ(text_of("https://user:pass@[::1]:8443/index.m3u8"), "::1 8443 tls");
+  EXPECT_EQ(text_of("http:///index.m3u8"), "not a valid HLS URL");
+  EXPECT_EQ(text_of("http://host:0/index.m3u8"), "not a valid HLS URL");
+  EXPECT_EQ(host_of_source("https://host/index.m3u8")->protocol, Protocol::Hls);
 }
 
 TEST(SourceUrl, TellsHalfCredentials) {

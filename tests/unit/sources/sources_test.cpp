@@ -99,7 +99,7 @@ TEST_F(SourcesTest, FollowsRedirectsWithinLimits) {
   for (int i = 1; i < Sources::kMaxRedirects; i++) tell(0, control::SourceMoved{1, "rtsp://5.6.7.8:9/y"});
   EXPECT_THAT(tell(0, control::SourceMoved{1, "rtsp://5.6.7.8:9/y"}), ElementsAre("down 1 too many redirects"));
   start(2);
-  EXPECT_THAT(tell(0, control::SourceMoved{2, "http://x/"}),
+  EXPECT_THAT(tell(0, control::SourceMoved{2, "ftp://x/"}),
               ElementsAre("down 2 redirected to what is not a valid source URL"));
 }
 
