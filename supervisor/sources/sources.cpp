@@ -86,7 +86,9 @@ void Sources::send(Found found) {
   message.fingerprint = source.pull.rule.fingerprint;
   Fd trusted;
   auto host = config::host_of_source(source.url);
-  if (host && host->tls && message.fingerprint.empty()) {
+  // Over HTTP a server may name others that are to be verified.
+  bool verifies = host && (host->tls || host->protocol == config::Protocol::Hls);
+  if (verifies && message.fingerprint.empty()) {
     if (auto opened = open_trust_store())
       trusted = std::move(*opened);
     else

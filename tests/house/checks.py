@@ -19,12 +19,12 @@ INSIDE = [
     (r"common/loop", ["common/base"]),
     (r"ipc/ring", ["common/base", "common/media"]),
     (r"workers/[^/]+/protocol", ["common/base", "common/media", "common/rtp", "common/http"]),
-    (r"workers/hls/(playlist|demux|mux)", ["common/base", "common/media", "common/rtp", "common/http", "workers/hls"]),
+    (r"workers/hls/(playlist|demux|mux|pull)", ["common/base", "common/media", "common/rtp", "common/http", "workers/hls"]),
 ]
 
 # Pure rooms: bytes in, facts out. No descriptors, no system calls, no clock.
 SANS_IO = [
-    r"common/media", r"common/rtp", r"common/http", r"ipc/ring", r"workers/[^/]+/protocol", r"workers/hls/(playlist|demux|mux)",
+    r"common/media", r"common/rtp", r"common/http", r"ipc/ring", r"workers/[^/]+/protocol", r"workers/hls/(playlist|demux|mux|pull)",
 ]
 SANS_IO_HEADERS = re.compile(
     r"uv\.h|unistd\.h|fcntl\.h|poll\.h|pthread\.h|signal\.h|time\.h|netdb\.h|ctime|chrono|thread|fstream"
@@ -38,7 +38,7 @@ SANS_IO_CALLS = re.compile(
 # every class *Parser, *Decoder, *Depacketizer, *Demuxer must be named in a fuzz target, or its header stands in
 # COVERED_BY with the fuzz target that reaches it through another function.
 PARSER_ROOMS = [r"common/media", r"common/rtp", r"common/http", r"ipc/control", r"workers/[^/]+/protocol", r"supervisor/config", r"supervisor/hooks",
-                r"supervisor/auth", r"workers/hls/(playlist|demux)"]
+                r"supervisor/auth", r"workers/hls/(playlist|demux|pull)"]
 PARSER_FUNCTION = re.compile(r"\b((?:parse|decode|load)_\w+)\s*\(\s*(?:Bytes|std::span<const uint8_t>|ByteReader|std::string_view|const std::string\s*&)")
 PARSER_CLASS = re.compile(r"^\s*(?:class|struct)\s+(\w*(?:Parser|Decoder|Depacketi[sz]er|Demuxer))\b(?!\s*;)", re.M)
 COVERED_BY = {

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import clients
 import media
-from harness import Ports, TestCase, wait_until
+from harness import Ports, TestCase, kill_quietly, wait_until
 from rtsp import wait_until_published
 from tls import make_authority, make_certificate
 from web import Web
@@ -113,11 +113,11 @@ class Forms(HlsTestCase):
         server = self.puller({"cam": {"source": web.url(name), "sourceOnDemand": True, "sourceReconnectGrace": "0s"}})
         reader, output = self.read("h264_aac", server, "cam")
         reader.wait(50)
-        times = [seconds for _, seconds in media.frame_times(output, "h264")]
+        times = [seconds for _, seconds in media.frame_times(output, "h264")][1:]  # FFmpeg may have had none for the first
         self.assertGreater(len(times), 2 * 6 * 30)
         steps = [after - before for before, after in zip(times, times[1:])]
-        self.assertGreater(min(steps), 0)
-        self.assertLess(max(steps), 0.2)
+        odd = [(i, times[i], step) for i, step in enumerate(steps) if not 0 < step < 0.2]
+        self.assertEqual(odd, [])
 
 
 class Upstreams(HlsTestCase):
@@ -177,6 +177,19 @@ class Upstreams(HlsTestCase):
         first.start()
         self.publish(first)
         wait_until(lambda: self.source(second)["sourceReady"], 40, "it is pulled again")
+        size = output.stat().st_size
+        wait_until(lambda: output.stat().st_size > size + 100_000, 30, "the reader gets more")
+        self.assertIsNone(reader.poll())
+
+    def test_readers_stay_when_the_worker_is_killed(self):
+        first = self.upstream()
+        self.publish(first)
+        second = self.puller({"cam": first.hls_url})
+        wait_until_published(second, "cam", 40)
+        reader, output = self.read("h264_b_aac", second, "cam")
+        wait_until(lambda: output.exists() and output.stat().st_size > 100_000, 30, "the reader gets something")
+        kill_quietly(second.workers("hls")[0])
+        self.wait_for_error(second, "its worker failed")
         size = output.stat().st_size
         wait_until(lambda: output.stat().st_size > size + 100_000, 30, "the reader gets more")
         self.assertIsNone(reader.poll())

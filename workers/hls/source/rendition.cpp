@@ -101,6 +101,7 @@ void Rendition::on_playlist(Result<void> result) {
   if (before != 0 && follower_.changed_at() != before) listener_.on_ahead(*this, ahead);
   if (stopped_) return;
   plan_reload();
+  listener_.on_received(0); // it may have ended
   advance();
 }
 

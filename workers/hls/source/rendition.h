@@ -20,8 +20,10 @@ constexpr uint64_t kMaxKey = 64;
 class Rendition final : Download::Listener, loop::Timer::Listener {
 public:
   struct Listener {
-    // For whatever it takes to be told apart from the others. Anything may be done in these but in the first.
-    virtual void on_received(size_t bytes) = 0; // called within libcurl
+    // So many bytes have come, or something else that may be of consequence. Called within libcurl: nothing may be
+    // started or stopped.
+    virtual void on_received(size_t bytes) = 0;
+    // Anything may be done in these.
     virtual void on_failed(const std::string &reason) = 0;
     // There is a newer playlist: what was to be played before it came.
     virtual void on_ahead(Rendition &rendition, Nanoseconds ahead) = 0;

@@ -10,8 +10,8 @@ namespace sluice::hls {
 
 Result<std::unique_ptr<worker::Source>> Source::create(worker::Server &server, const control::StartSource &start,
                                                        const std::vector<Fd> &fds) {
-  // Redirects and playlists may lead to servers over TLS from one that is not, if they can be verified.
-  bool verifies = start.url.starts_with("https://") || !start.fingerprint.empty();
+  // Redirects and playlists may lead to servers over TLS from one that is not, if there is what to verify them with.
+  bool verifies = start.url.starts_with("https://") || !start.fingerprint.empty() || !fds.empty();
   auto target = TRY(server.sources().target_of(start, fds, {}, verifies));
   auto client = TRY(HttpClient::create(server.event_loop(), {.url = start.url,
                                                              .addresses = std::move(target.addresses),
