@@ -194,6 +194,17 @@ class Upstreams(HlsTestCase):
         wait_until(lambda: output.stat().st_size > size + 100_000, 30, "the reader gets more")
         self.assertIsNone(reader.poll())
 
+    def test_a_segment_that_is_missed_ends_nothing(self):
+        name = make_hls(self.folder, "cam", "h264_aac")
+        web = Web(self, self.folder)
+        text = (self.folder / name).read_text()
+        web.answers[name] = lambda handler: handler.answer(200, text.replace("#EXT-X-ENDLIST", "").encode())
+        (self.folder / "cam11.ts").unlink()
+        server = self.puller({"cam": {"source": web.url(name)}}, readTimeout="3s")
+        wait_until(lambda: "cam12.ts" in web.requests, what="the segment after it")
+        self.assertIn("cam11.ts", web.requests)
+        self.assertTrue(self.source(server)["sourceReady"])
+
     def test_on_demand_it_is_pulled_while_somebody_reads(self):
         make_hls(self.folder, "cam", "h264_aac")
         web = Web(self, self.folder)

@@ -176,7 +176,7 @@ void Download::start(Request request, Nanoseconds now) {
   paused_ = too_large_ = refused_ = begun_ = false;
   received_ = 0;
   header_bytes_ = 0;
-  last_progress_ns_ = now;
+  started_ns_ = last_progress_ns_ = now;
   active_ = true;
   client_.wrong_fingerprint_.clear();
   client_.curl_.add(easy, *this);

@@ -30,13 +30,16 @@ public:
   HttpClient(const HttpClient &) = delete;
   HttpClient &operator=(const HttpClient &) = delete;
 
+  // That it may have open.
+  static constexpr ptrdiff_t kDescriptors = 8;
+
   // The source's, without credentials.
   const std::string &url() const { return url_; }
   const std::string &host() const { return host_; }
 
 private:
   friend class Download;
-  static constexpr long kMaxConnections = 6, kMaxIdle = 3;
+  static constexpr long kMaxConnections = 6, kMaxIdle = 3; // libcurl has two descriptors of its own
 
   HttpClient(loop::Loop &loop, Settings settings);
 
@@ -85,6 +88,7 @@ public:
   bool active() const { return active_; }
   // For how long nothing has come that was wanted.
   Nanoseconds silence(Nanoseconds now) const { return active_ && !paused_ ? now - last_progress_ns_ : 0; }
+  Nanoseconds started_at() const { return started_ns_; }
   // Where it came from in the end, without credentials.
   std::string effective_url() const;
 
@@ -109,7 +113,7 @@ private:
   bool begun_ = false;
   uint64_t received_ = 0;
   size_t header_bytes_ = 0;
-  Nanoseconds last_progress_ns_ = 0;
+  Nanoseconds started_ns_ = 0, last_progress_ns_ = 0;
 };
 
 } // namespace sluice::hls

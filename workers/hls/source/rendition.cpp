@@ -161,7 +161,14 @@ void Rendition::on_done(Download &download, Result<void> result) {
 
 void Rendition::on_media(Result<void> result) {
   if (media_error_) return fail(media_error_->message);
-  if (!result) return fail(fmt::format("{}: {}", name_of(fetch_.kind), result.error().message));
+  if (!result) {
+    bool bearable = live() && fetch_.kind == Fetch::Kind::Media && !place_.buffer.tracks().empty();
+    if (!bearable || ++media_failures_ > kMaxFailures)
+      return fail(fmt::format("{}: {}", name_of(fetch_.kind), result.error().message));
+    follower_.done(); // it may have gone meanwhile; the next one is there perhaps
+    return advance();
+  }
+  media_failures_ = 0;
   if (auto finished = finish_media(); !finished) return fail(finished.error().message);
   listener_.on_received(0);
   advance();
@@ -185,6 +192,9 @@ void Rendition::on_second(Nanoseconds now, Nanoseconds read_timeout) {
     return fail(fmt::format("{}: the server does not answer", place_.name));
   if (media_.silence(now) > read_timeout)
     return fail(fmt::format("{}: the server does not answer", name_of(fetch_.kind)));
+  bool starves = live() && media_.active() && place_.buffer.buffered(place_.index) == 0 &&
+                 now - media_.started_at() > kStalledTargets * target + read_timeout;
+  if (starves) return fail(fmt::format("{}: it comes too slowly", name_of(fetch_.kind)));
   bool stalled = follower_.changed_at() != 0 && live() &&
                  now - follower_.changed_at() > std::max(kStalledTargets * target, read_timeout);
   if (stalled) return fail(fmt::format("{}: it has had no new segments for a while", place_.name));

@@ -53,7 +53,7 @@ public:
 private:
   static constexpr int kStalledTargets = 4;  // target durations without anything new
   static constexpr int kBlockingTargets = 3; // as many as a server may take to answer
-  static constexpr int kMaxFailures = 3;     // of reloads in a row
+  static constexpr int kMaxFailures = 3;     // of reloads in a row, and of segments once there were some
 
   bool on_data(Download &download, Bytes data) override;
   bool has_room(Download &download) override;
@@ -77,7 +77,7 @@ private:
   Download playlist_, media_;
   std::string playlist_text_;
   bool loading_blocks_ = false;
-  int failures_ = 0;
+  int failures_ = 0, media_failures_ = 0;
   Fetch fetch_;    // under way
   ByteVector key_; // of it
   std::optional<Error> media_error_;

@@ -17,6 +17,7 @@ Result<std::unique_ptr<worker::Source>> Source::create(worker::Server &server, c
                                                              .addresses = std::move(target.addresses),
                                                              .tls = std::move(target.tls),
                                                              .connect_timeout_ns = server.settings().read_timeout_ns}));
+  if (!server.has_descriptors(HttpClient::kDescriptors)) return Error{"no descriptors left"};
   worker::Sources::Records records = TRY(server.sources().take_records());
   server.allocator().give_back(*records.connection); // libcurl has its own
   return std::make_unique<Source>(server, start.source, std::move(client), *records.session);
@@ -27,9 +28,11 @@ Source::Source(worker::Server &server, control::SourceId id, std::unique_ptr<Htt
     : worker::Source(id), server_(server), record_(record), client_(std::move(client)), first_(*client_, *this),
       timer_(server.event_loop(), *this) {
   for (shm::MediaSocket &socket : record_.sockets) socket.fd = -1;
+  server_.count_descriptors(HttpClient::kDescriptors);
 }
 
 Source::~Source() {
+  server_.count_descriptors(-HttpClient::kDescriptors);
   publisher_.reset();
   record_.state.store(shm::RecordState::Closing, std::memory_order_release);
   server_.allocator().give_back(record_);
