@@ -196,7 +196,8 @@ constexpr auto kGlobalParameters = std::to_array<Parameter<Global>>({
     {"rtmpServerCert", &Global::rtmp_server_cert, "server.crt", RtmpsCertificate, IsDefault, no_check, kOn,
      "Certificate of RTMP over TLS."},
 
-    {"hlsDisable", &Global::hls_disable, "no", HlsListener | HlsSlots, IsDefault, no_check, kOn, "Do not serve HLS."},
+    {"hlsDisable", &Global::hls_disable, "no", HlsListener | HlsSlots, IsDefault, no_check, kOn,
+     "Do not serve HLS. Sources of other servers are pulled all the same."},
     {"hlsAddress", &Global::hls_address, ":8888", HlsListener, IsDefault, no_check, kOn, "Address of HLS."},
     {"hlsAlwaysRemux", &Global::hls_always_remux, "no", WorkerSetting, IsDefault, no_check, kOn,
      "Make HLS of every stream, also when nobody asks for it."},

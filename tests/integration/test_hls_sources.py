@@ -262,14 +262,15 @@ class Access(HlsTestCase):
         for word in ("secret", "wrong-word"):
             self.assertNotIn(word, server.log())
 
-    def test_redirects_are_followed_within_bounds(self):
+    def test_redirects_are_followed_within_bounds_and_no_proxy_is_asked(self):
         make_hls(self.folder, "film", "h264_aac")
         web = Web(self, self.folder)
         web.answers["cam.m3u8"] = lambda handler: handler.answer(302, b"", [("Location", "/deep/er.m3u8")])
         web.answers["deep/er.m3u8"] = lambda handler: handler.answer(307, b"", [("Location", web.url("film.m3u8", host="localhost"))])
         web.answers["round"] = lambda handler: handler.answer(302, b"", [("Location", "/round")])
         web.answers["file"] = lambda handler: handler.answer(302, b"", [("Location", "file:///etc/passwd")])
-        server = self.puller({"good": web.url("cam.m3u8"), "round": web.url("round"), "cam": web.url("file")})
+        server = self.puller({"good": web.url("cam.m3u8"), "round": web.url("round"), "cam": web.url("file")},
+                             environment={"http_proxy": "http://127.0.0.1:1", "all_proxy": "http://127.0.0.1:1"})
         wait_until(lambda: self.source(server, "good")["sourceReady"], what="it is pulled")
         server.wait_for_log(r"\[path round\] \[hls source\] ERR: playlist: ")
         self.assertLess(web.requests.count("round"), 15)

@@ -36,7 +36,9 @@ struct SourcesTest : testing::Test, Sources::Listener, loop::Timer::Listener {
   }
   void on_timer(loop::Timer &) override { loop.stop(); }
 
-  void set_slots(control::SlotSet rtsp, control::SlotSet rtmp = {}) { sources.set_slots({{rtsp, rtmp}}); }
+  void set_slots(control::SlotSet rtsp, control::SlotSet rtmp = {}, control::SlotSet hls = {}) {
+    sources.set_slots({{rtsp, rtmp, hls}});
+  }
   std::vector<std::string> news() { return std::exchange(happened, {}); }
   auto start(control::SourceId id, const std::string &url = "rtsp://1.2.3.4/x") {
     sources.start({id, "path", {.url = url}, {}});
@@ -62,6 +64,16 @@ TEST_F(SourcesTest, SpreadsThemOverTheSlots) {
   sources.end(1), sources.end(3);
   EXPECT_THAT(news(), ElementsAre("0: stop 1", "0: stop 3"));
   EXPECT_THAT(start(4), ElementsAre("0: start 4 rtsp://1.2.3.4/x at 1.2.3.4:554"));
+}
+
+// Over HTTP a server may name others, over TLS.
+TEST_F(SourcesTest, AlwaysTellThoseOfHlsWhomToTrust) {
+  serving.insert(7);
+  set_slots({0, 1}, {}, {7});
+  EXPECT_THAT(start(1, "http://1.2.3.4/x.m3u8"),
+              ElementsAre("7: start 1 http://1.2.3.4/x.m3u8 at 1.2.3.4:80 with trust"));
+  EXPECT_THAT(start(2, "https://1.2.3.4/x.m3u8"),
+              ElementsAre("7: start 2 https://1.2.3.4/x.m3u8 at 1.2.3.4:443 with trust"));
 }
 
 TEST_F(SourcesTest, StayWhereTheirStreamIs) {
