@@ -19,7 +19,8 @@ INSIDE = [
     (r"common/loop", ["common/base"]),
     (r"ipc/ring", ["common/base", "common/media"]),
     (r"workers/[^/]+/protocol", ["common/base", "common/media", "common/rtp", "common/http"]),
-    (r"workers/hls/(playlist|demux|mux|pull)", ["common/base", "common/media", "common/rtp", "common/http", "workers/hls"]),
+    (r"workers/hls/(playlist|demux|mux)", ["common/base", "common/media", "common/rtp", "common/http", "workers/hls"]),
+    (r"workers/hls/pull", ["common/base", "common/media", "common/rtp", "common/http", "workers/hls/playlist", "workers/hls/demux"]),
 ]
 
 # Pure rooms: bytes in, facts out. No descriptors, no system calls, no clock.

@@ -26,7 +26,9 @@ TEST(Route, PathsAreStreamsAndFiles) {
 }
 
 TEST(Route, NothingIsAtTheRoot) {
-  for (const char *path : {"", "/", "*", "/favicon.ico", "/index.m3u8", "//index.m3u8", "//host", "//host/", "//host/a/index.m3u8"}) expect(path, Kind::None);
+  for (const char *path :
+       {"", "/", "*", "/favicon.ico", "/index.m3u8", "//index.m3u8", "//host", "//host/", "//host/a/index.m3u8"})
+    expect(path, Kind::None);
 }
 
 TEST(Verdicts, HoldForAWhileAndForOneAskerOnly) {
