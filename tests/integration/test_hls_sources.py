@@ -47,6 +47,28 @@ def make_multivariant(folder, name, fixture):
     return f"{name}.m3u8"
 
 
+def make_packed_audio(folder, name, fixture):
+    """Audio as frames with ADTS headers behind a tag that says their time (RFC 8216 section 3.4)."""
+    make_hls(folder, f"{name}_video", fixture, "-map", "0:v")
+    media.ffmpeg("-i", media.fixture(fixture), "-map", "0:a", "-c", "copy", "-f", "segment", "-segment_time", SEGMENT_S,
+                 "-segment_format", "adts", "-segment_list", folder / "list.csv", folder / f"{name}%d.aac")
+    playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:{SEGMENT_S + 1}\n"
+    for line in (folder / "list.csv").read_text().split():
+        file, begin, end = line.split(",")
+        # Transport streams of FFmpeg begin at 1.4 s.
+        private = b"com.apple.streaming.transportStreamTimestamp\0" + int((float(begin) + 1.4) * 90000).to_bytes(8, "big")
+        frame = b"PRIV" + len(private).to_bytes(4, "big") + bytes(2) + private
+        tag = b"ID3\4\0\0\0\0\0" + bytes([len(frame)]) + frame
+        (folder / file).write_bytes(tag + (folder / file).read_bytes())
+        playlist += f"#EXTINF:{float(end) - float(begin):.3f},\n{file}\n"
+    (folder / f"{name}_audio.m3u8").write_text(playlist + "#EXT-X-ENDLIST\n")
+    (folder / f"{name}.m3u8").write_text(
+        f'#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="x",URI="{name}_audio.m3u8"\n'
+        f'#EXT-X-STREAM-INF:BANDWIDTH=900000,AUDIO="a"\n{name}_video.m3u8\n'
+    )
+    return f"{name}.m3u8"
+
+
 # name → fixture, how it is made
 FORMS = {
     "mpegts": ("h264_b_aac", make_hls),
@@ -55,6 +77,7 @@ FORMS = {
     "mpegts_ranges": ("h264_b_aac", lambda *where: make_hls(*where, "-hls_flags", "single_file")),
     "encrypted": ("h264_aac", make_encrypted),
     "multivariant": ("h264_b_aac", make_multivariant),
+    "packed_audio": ("h264_aac", make_packed_audio),
 }
 
 
