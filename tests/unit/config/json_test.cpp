@@ -103,11 +103,11 @@ TEST(Settings, AreRefusedWithAllThatIsWrong) {
 }
 
 TEST(Settings, AreCheckedWithTheWholeConfiguration) {
-  Configuration base = configuration("rtpAddress: :9000\nrtcpAddress: :9001\nhlsDisable: yes\nhlsVariant: fmp4");
+  Configuration base = configuration("rtpAddress: :9000\nrtcpAddress: :9001\nhlsSegmentCount: 5");
   EXPECT_THAT(errors(apply_json_settings(base, R"({"rtpAddress": ":9002"})")),
               ElementsAre("rtcpAddress: RTP and RTCP ports must be consecutive, but are 9002 and 9001"));
-  EXPECT_THAT(errors(apply_json_settings(base, R"({"hlsDisable": false})")),
-              ElementsAre(HasSubstr("hlsVariant: not supported yet")));
+  EXPECT_THAT(errors(apply_json_settings(base, R"({"hlsVariant": "lowLatency", "hlsEncryption": true})")),
+              ElementsAre(HasSubstr("Low-Latency HLS requires at least 7 segments")));
   changed(apply_json_settings(base, R"({"rtpAddress": ":9002", "rtcpAddress": ":9003"})"));
 }
 

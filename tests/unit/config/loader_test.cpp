@@ -314,19 +314,23 @@ TEST(LoadErrors, AreForContradictions) {
   EXPECT_THAT(errors("encryption: strict"),
               Contains(HasSubstr("strict encryption can't be used with the UDP transport")));
   EXPECT_THAT(errors("encryption: strict"), Contains(HasSubstr("the UDP-multicast transport protocol")));
-  EXPECT_THAT(errors("hlsSegmentCount: 2"), Contains(HasSubstr("The minimum number of HLS segments is 3")));
+  EXPECT_THAT(errors("hlsSegmentCount: 101"), ElementsAre(HasSubstr("The maximum number of HLS segments is 100")));
+  for (const char *text : {"hlsSegmentDuration: 0s", "hlsPartDuration: 0s", "hlsSegmentMaxSize: 0"})
+    EXPECT_THAT(errors(text), ElementsAre(HasSubstr("expected more than 0"))) << text;
+  EXPECT_THAT(errors("hlsSegmentCount: 2"), ElementsAre(HasSubstr("The minimum number of HLS segments is 3")));
   EXPECT_THAT(errors("hlsVariant: lowLatency\nhlsSegmentCount: 5"),
               testing::IsSupersetOf({HasSubstr("Low-Latency HLS requires at least 7 segments"),
                                      HasSubstr("Low-Latency HLS requires encryption")}));
   EXPECT_THAT(errors("rtspWorkers: 60\nhlsWorkers: 60\nhlsDisable: yes"), ElementsAre(HasSubstr("are 120 together")));
   EXPECT_THAT(errors("rtspWorkers: 64"),
-              ElementsAre(HasSubstr("rtmpWorkers: rtspWorkers leaves no worker for RTMP; together they may be 64")));
-  EXPECT_THAT(errors("rtmpWorkers: 64"), ElementsAre(HasSubstr("rtspWorkers: rtmpWorkers leaves no worker for RTSP")));
-  EXPECT_THAT(errors("rtmpWorkers: 64\nrtspDisable: yes\npaths: {a: {source: 'rtsp://h/x'}}"),
-              ElementsAre(HasSubstr("leaves no worker for RTSP")));
-  configuration("rtspWorkers: 64\nrtmpDisable: yes");
-  configuration("rtmpWorkers: 64\nrtspDisable: yes");
-  configuration("rtspWorkers: 63");
+              ElementsAre(HasSubstr("rtmpWorkers: the others leave no worker for RTMP; together they may be 64"),
+                          HasSubstr("hlsWorkers: the others leave no worker for HLS")));
+  EXPECT_THAT(errors("rtmpWorkers: 64\nhlsDisable: yes"), ElementsAre(HasSubstr("rtspWorkers: the others leave no")));
+  EXPECT_THAT(errors("rtmpWorkers: 64\nhlsDisable: yes\nrtspDisable: yes\npaths: {a: {source: 'rtsp://h/x'}}"),
+              ElementsAre(HasSubstr("leave no worker for RTSP")));
+  configuration("rtspWorkers: 64\nrtmpDisable: yes\nhlsDisable: yes");
+  configuration("rtmpWorkers: 64\nrtspDisable: yes\nhlsDisable: yes");
+  configuration("rtspWorkers: 62");
 }
 
 TEST(LoadErrors, AreForContradictionsInAPath) {
@@ -398,8 +402,7 @@ TEST(LoadErrors, AreBounded) {
 TEST(NotBuilt, IsRefusedByName) {
   EXPECT_THAT(errors("pprof: yes"), ElementsAre("f.yml:1: pprof: not supported yet; expected the default, no"));
   for (const char *text : {"metrics: yes", "pprof: yes", "logDestinations: [file]", "logDestinations: [stdout, syslog]",
-                           "logFormat: json", "crashDirectory: /var/crash", "hlsVariant: fmp4", "hlsAlwaysRemux: yes",
-                           "hlsSegmentCount: 9", "hlsAllowOrigin: x", "hlsWorkers: 2"}) {
+                           "logFormat: json", "crashDirectory: /var/crash"}) {
     std::string name(text, std::string_view(text).find(':'));
     EXPECT_THAT(errors(text), ElementsAre(HasSubstr("f.yml:1: " + name + ": not supported yet;"))) << text;
   }

@@ -16,7 +16,7 @@ Configuration configuration(std::string_view text) {
 
 std::vector<size_t> counts(std::string_view text, size_t cores) {
   PerProtocol<size_t> found = worker_counts(configuration(text), cores);
-  return {found[Protocol::Rtsp], found[Protocol::Rtmp]};
+  return {found[Protocol::Rtsp], found[Protocol::Rtmp], found[Protocol::Hls]};
 }
 
 // "0 rtsp-0, 1 rtmp-0"
@@ -32,27 +32,30 @@ SlotRoles place(const SlotRoles &present, size_t rtsp, size_t rtmp) {
 }
 
 TEST(WorkerCounts, AreAsConfiguredOrByCores) {
-  EXPECT_THAT(counts("rtspWorkers: 3\nrtmpWorkers: 1", 8), ElementsAre(3, 1));
-  EXPECT_THAT(counts("", 8), ElementsAre(8, 8));
-  EXPECT_THAT(counts("rtspWorkers: 3", 8), ElementsAre(3, 8));
-  EXPECT_THAT(counts("", 0), ElementsAre(1, 1));
+  EXPECT_THAT(counts("rtspWorkers: 3\nrtmpWorkers: 1\nhlsWorkers: 2", 8), ElementsAre(3, 1, 2));
+  EXPECT_THAT(counts("", 8), ElementsAre(8, 8, 8));
+  EXPECT_THAT(counts("rtspWorkers: 3", 8), ElementsAre(3, 8, 8));
+  EXPECT_THAT(counts("", 0), ElementsAre(1, 1, 1));
 }
 
 TEST(WorkerCounts, StayWithinTheSlotsThereAre) {
-  EXPECT_THAT(counts("", 100), ElementsAre(32, 32));
-  EXPECT_THAT(counts("rtspWorkers: 63", 100), ElementsAre(63, 1));
-  EXPECT_THAT(counts("rtmpWorkers: 60", 100), ElementsAre(4, 60));
-  EXPECT_THAT(counts("rtmpDisable: yes", 100), ElementsAre(64, 0));
-  EXPECT_THAT(counts("rtspWorkers: 32\nrtmpWorkers: 32", 1), ElementsAre(32, 32));
+  EXPECT_THAT(counts("", 100), ElementsAre(21, 21, 22));
+  EXPECT_THAT(counts("rtspWorkers: 62", 100), ElementsAre(62, 1, 1));
+  EXPECT_THAT(counts("rtmpWorkers: 60", 100), ElementsAre(2, 60, 2));
+  EXPECT_THAT(counts("rtmpDisable: yes\nhlsDisable: yes", 100), ElementsAre(64, 0, 0));
+  EXPECT_THAT(counts("rtspWorkers: 31\nrtmpWorkers: 32", 1), ElementsAre(31, 32, 1));
 }
 
 TEST(WorkerCounts, AreNoneWithoutAnythingToServeOrPull) {
-  EXPECT_THAT(counts("rtmpDisable: yes\nrtmpWorkers: 3", 2), ElementsAre(2, 0));
-  EXPECT_THAT(counts("rtspDisable: yes", 2), ElementsAre(0, 2));
-  EXPECT_THAT(counts("rtspDisable: yes\nrtmpDisable: yes\npaths: {a: {source: 'rtmps://h/x'}}", 2), ElementsAre(0, 2));
-  EXPECT_THAT(counts("rtspDisable: yes\nrtmpDisable: yes\npaths: {a: {source: 'rtsp://h/x'}}", 2), ElementsAre(2, 0));
+  EXPECT_THAT(counts("rtmpDisable: yes\nrtmpWorkers: 3\nhlsDisable: yes", 2), ElementsAre(2, 0, 0));
+  EXPECT_THAT(counts("rtspDisable: yes", 2), ElementsAre(0, 2, 2));
+  std::string off = "rtspDisable: yes\nrtmpDisable: yes\nhlsDisable: yes\npaths: {a: {source: ";
+  EXPECT_THAT(counts(off + "'rtmps://h/x'}}", 2), ElementsAre(0, 2, 0));
+  EXPECT_THAT(counts(off + "'rtsp://h/x'}}", 2), ElementsAre(2, 0, 0));
+  EXPECT_THAT(counts(off + "'https://h/x.m3u8'}}", 2), ElementsAre(0, 0, 2));
   EXPECT_FALSE(serves(configuration("rtmpDisable: yes"), Protocol::Rtmp));
   EXPECT_TRUE(serves(configuration("rtmpDisable: yes"), Protocol::Rtsp));
+  EXPECT_FALSE(serves(configuration("hlsDisable: yes"), Protocol::Hls));
 }
 
 TEST(WorkerPlaces, AreTheFirstThatAreFree) {

@@ -253,6 +253,8 @@ private:
     streams_.erase(close.stream);
   }
   void on(const Log &) {}
+  void on(const PathReady &ready) { ready_.insert(ready.path); } // again, when a kept one comes back
+  void on(const PathNotReady &gone) { EXPECT_EQ(ready_.erase(gone.path), 1U); }
   void on(const RunCommand &command) { EXPECT_TRUE(commands_.insert(command.number).second); }
   void on(const EndCommand &command) { EXPECT_EQ(commands_.erase(command.number), 1U); }
   void on(const Send &send) {
@@ -293,6 +295,7 @@ private:
   std::map<RequestId, SlotIndex> held_;
   std::map<SessionId, RequestId> reads_held_;
   std::set<CommandNumber> commands_;
+  std::set<std::string> ready_;
   std::map<SourceId, std::optional<SlotIndex>> sources_; // under way; where, once it is up
 };
 
