@@ -141,9 +141,7 @@ constexpr auto kGlobalParameters = std::to_array<Parameter<Global>>({
     {"maxSessions", &Global::max_sessions, "20000", WorkerSetting, IsValue,
      in_range<&Global::max_sessions, 1, 100'000, Global>, kOn, "Sessions per worker; more are refused."},
     {"ringMaxSize", &Global::ring_max_size, "64M", MemoryLimits, IsValue, ring_size_in_range, kOn,
-     "How large one stream's buffer may grow. For players over RTMP each of their workers keeps a copy of that size, "
-     "in "
-     "the form they are sent, beside maxMemory."},
+     "How large one stream's buffer may grow; each RTMP worker with players has a copy, beside maxMemory."},
     {"maxMemory", &Global::max_memory, "0", MemoryLimits | WorkerSetting, IsValue, no_check, kOn,
      "Memory for media (half), HLS (a quarter) and what clients send; 0: half of what the cgroup or machine has."},
     {"writeCoalesce", &Global::write_coalesce, "20ms", PathsThatInherit, IsValue,

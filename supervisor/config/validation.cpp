@@ -80,9 +80,6 @@ void check_hls(const Configuration &global, Problems &problems) {
   constexpr int kMostSegments = 100; // of a playlist; stores hold twice as many
   if (global.hls_segment_count > kMostSegments)
     problems.push_back({"hlsSegmentCount", fmt::format("The maximum number of HLS segments is {}", kMostSegments)});
-  if (global.hls_segment_duration <= 0) problems.push_back({"hlsSegmentDuration", "expected more than 0s"});
-  if (global.hls_part_duration <= 0) problems.push_back({"hlsPartDuration", "expected more than 0s"});
-  if (global.hls_segment_max_size == 0) problems.push_back({"hlsSegmentMaxSize", "expected more than 0"});
   if (global.hls_segment_count < 3) problems.push_back({"hlsSegmentCount", "The minimum number of HLS segments is 3"});
   if (global.hls_variant != HlsVariant::LowLatency) return;
   if (global.hls_segment_count < 7)

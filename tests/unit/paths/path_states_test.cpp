@@ -297,6 +297,19 @@ TEST_F(PathStatesTest, KnowsClientsOfOtherProtocolsByTheirConnections) {
   EXPECT_EQ(std::get<RunCommand>(effects[0]).client, expected);
 }
 
+TEST_F(PathStatesTest, TellsWhichPathsCanBeRead) {
+  publish(kPublisher);
+  EXPECT_TRUE(ready.empty());
+  record(kPublisher);
+  EXPECT_THAT(ready, ElementsAre("a"));
+  pause(kPublisher);
+  EXPECT_TRUE(ready.empty());
+  record(kPublisher);
+  EXPECT_THAT(ready, ElementsAre("a"));
+  from(kPublisher & 63, control::Release{kPublisher});
+  EXPECT_TRUE(ready.empty());
+}
+
 TEST_F(PathStatesTest, ListsWhatKindOfSourceIsPulled) {
   entry("a").source = entry("b").source = SourceKind::Pulled;
   entry("a").permanent = entry("b").permanent = true;

@@ -85,10 +85,18 @@ struct PathsTest : testing::Test {
   std::vector<std::string> from(SlotIndex slot, control::Message message) {
     return on(FromWorker{slot, std::move(message)});
   }
-  // Without the lines that say that paths come and go.
+  // Without the lines that say that paths come and go; whether they are ready stands in `ready`.
   std::vector<std::string> texts(const Effects &effects) {
     std::vector<std::string> list;
     for (const Effect &effect : effects) {
+      if (const auto *begun = std::get_if<PathReady>(&effect)) {
+        ready.insert(begun->path);
+        continue;
+      }
+      if (const auto *over = std::get_if<PathNotReady>(&effect)) {
+        EXPECT_EQ(ready.erase(over->path), 1U);
+        continue;
+      }
       const auto *line = std::get_if<Log>(&effect);
       if (line == nullptr || line->level != LogLevel::Debug) list.push_back(text_of(effect));
     }
@@ -129,6 +137,7 @@ struct PathsTest : testing::Test {
   Rules rules;
   Paths paths{rules, 10};
   Nanoseconds now = kSecond;
+  std::set<std::string> ready; // paths
 };
 
 } // namespace sluice::paths
