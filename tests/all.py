@@ -17,7 +17,7 @@ AT_ONCE = 2
 BUILDS = {
     "release": ["all"],
     "asan": ["sluice", "unit_tests"],
-    "tsan": ["unit_ring", "unit_shm"],
+    "tsan": ["unit_ring", "unit_shm", "unit_store"],
     "fuzz": ["fuzzers"],
 }
 BUILD_LIMIT_S, UNIT_LIMIT_S, CORPUS_LIMIT_S, SCRIPT_LIMIT_S = 2400, 600, 60, 1800
