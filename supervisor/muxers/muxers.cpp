@@ -145,7 +145,6 @@ Result<Muxers::Found> Muxers::create(const std::string &path, bool automatic, Na
   if (used_bytes() >= settings_.budget_bytes) return Error{kNoMemory};
   Muxer muxer;
   muxer.path = path;
-  muxer.automatic = automatic;
   muxer.store_index = free_stores_.front();
   uint64_t id = secure_random() & ((uint64_t{1} << 48) - 1);
   muxer.writable = TRY(store::make({id, muxer.store_index, capacity_for(settings_.hls)}));

@@ -58,7 +58,6 @@ public:
   void on_message(uint16_t slot, const control::Message &message, Nanoseconds now);
   void on_time(Nanoseconds now); // each second
 
-  bool idle() const { return muxers_.empty() && retries_.empty(); } // on_time() has nothing to do
   std::vector<Info> list() const;
   uint64_t used_bytes() const; // of memory, by all stores now
 
@@ -76,7 +75,6 @@ private:
     bool sent = false;  // its worker was told
     bool begun = false; // some worker was, so that the store may hold something
     bool ready = false;
-    bool automatic = false; // not asked for by anybody
     std::vector<Waiting> waiting;
     control::SlotSet granted; // slots that were shown the store
     Nanoseconds last_request = 0, last_request_wall = 0;

@@ -23,7 +23,7 @@ http::ServerOptions http_options(const control::WorkerSettings &settings) {
 
 Server::Server(loop::Loop &loop, worker::Supervisor &supervisor, shm::SessionTable &table, worker::ServerParts parts)
     : worker::Server(loop, supervisor, table, parts, "HLS", {"h2", "http/1.1"}),
-      http_(loop, *this, http_options(parts.welcome.settings)), viewers_(*this, http_) {
+      http_(loop, *this, http_options(parts.welcome.settings)), viewers_(*this) {
   start(parts);
 }
 
@@ -130,7 +130,7 @@ void Server::respond(const http::RequestKey &key, http::Response response) {
 
 void Server::on_settings(std::vector<Fd>) {
   http_.set_options(http_options(settings()));
-  viewers_.configure(settings().hls, settings().read_timeout_ns);
+  viewers_.configure(settings().hls);
 }
 
 bool Server::on_other(control::Received &received) {

@@ -39,7 +39,7 @@ bool is_asked_by_script(const http::Request &request) {
 
 } // namespace
 
-void Viewers::configure(const control::HlsSettings &settings, Nanoseconds) {
+void Viewers::configure(const control::HlsSettings &settings) {
   auto parsed = IpList::parse(settings.trusted_proxies);
   if (parsed)
     trusted_proxies_ = std::move(*parsed);

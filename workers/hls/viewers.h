@@ -28,9 +28,9 @@ public:
   static constexpr Nanoseconds kReadyPatience = 20 * kSecond; // for a first playlist, once the stream is there
   static constexpr int kPlaylistPatience = 3;                 // target durations, for more of it
 
-  Viewers(Server &server, http::HttpServer &http) : server_(server), http_(http) {}
+  explicit Viewers(Server &server) : server_(server) {}
 
-  void configure(const control::HlsSettings &settings, Nanoseconds read_timeout);
+  void configure(const control::HlsSettings &settings);
   // A GET or HEAD of a file of a stream.
   void on_request(const http::RequestKey &key, const std::string &peer, Route route, http::Request request);
   void on_gone(const http::RequestKey &key); // nobody waits for it any more
@@ -81,7 +81,6 @@ private:
   void drop_stream(std::map<std::string, Stream>::iterator stream);
 
   Server &server_;
-  http::HttpServer &http_;
   IpList trusted_proxies_;
   Verdicts verdicts_;
   std::map<KeyText, Pending> pending_;
