@@ -3,7 +3,6 @@
 #include "common/base/log.h"
 #include "ipc/shm/session_table.h"
 #include "supervisor/hooks/orphans.h"
-#include "supervisor/listeners.h"
 #include "supervisor/path_rules.h"
 #include "supervisor/processes/family.h"
 #include "supervisor/processes/memory_budget.h"
@@ -39,12 +38,13 @@ Supervisor::Supervisor(loop::Loop &loop, config::LoadedConfiguration loaded, con
       shutdown_timer_(loop, *this), path_timer_(loop, *this), reload_timer_(loop, *this), muxer_timer_(loop, *this),
       paths_(*this, static_cast<size_t>(configuration().max_sessions)), rings_(ring_limits(configuration())),
       gate_(loop, *this), sources_(loop, *this), hooks_(loop, reaper_, environment_, *this), multicast_(rings_),
-      muxers_(*this), api_(loop, *this) {}
+      muxers_(*this) {}
 
 Supervisor::~Supervisor() = default;
 
 Result<void> Supervisor::start() {
   workers_ = TRY(Workers::create(loop_, reaper_, *this));
+  operations_ = std::make_unique<Operations>(loop_, static_cast<Operations::Host &>(*this), *workers_, paths_, muxers_);
   TRY(activate(configuration()));
   if (file_.empty()) return {};
   auto watcher = FileWatcher::create(loop_, file_, *this);
@@ -93,19 +93,14 @@ Result<void> Supervisor::activate(config::Configuration configuration) {
   auto next = std::make_unique<Active>(std::move(configuration));
   const config::Configuration &made = next->configuration;
   config::ReloadPlan plan = config::plan_reload(active_->configuration, made);
-  Fd api_listener = TRY(open_api(made));
+  Operations::Opened operations = TRY(operations_->open(made));
   Workers::Opened opened = TRY(workers_->open(made));
   TRY(gate_.configure(made, next->matcher));
   bool other_slots = opened.roles != workers_->roles(); // also since there are sources to pull, or none any more
   std::unique_ptr<Active> before = std::exchange(active_, std::move(next));
 
   bool first = !std::exchange(serving_, true);
-  if (api_listener) {
-    api_.listen(std::move(api_listener));
-    log(LogLevel::Info, "[API] listener opened on {}", made.api_address);
-  } else if (!made.api) {
-    api_.stop_listening();
-  }
+  operations_->apply(std::move(operations), made);
   if (!first) log(LogLevel::Info, "{}", plan.text());
   if (first || plan.concerns_workers() || other_slots) {
     workers_->apply(std::move(opened), made);
@@ -157,15 +152,6 @@ void Supervisor::warn_of_limits(const config::Configuration &configuration) cons
   if (static_cast<uint64_t>(configuration.max_sessions) < limit) return;
   log(LogLevel::Warn, "maxSessions is {}, but a process may have {} files open only: further clients are refused",
       configuration.max_sessions, limit);
-}
-
-// Invalid: nothing is to be opened.
-Result<Fd> Supervisor::open_api(const config::Configuration &next) const {
-  bool running = serving_ && configuration().api;
-  if (!next.api || (running && configuration().api_address == next.api_address)) return Fd();
-  loop::SocketAddress address = TRY(resolve(next.api_address));
-  TRY(check_unused(address, SOCK_STREAM));
-  return loop::listen_tcp(address);
 }
 
 Result<paths::PathRules> Supervisor::rules_for(const std::string &name) const {
@@ -377,7 +363,7 @@ void Supervisor::on_signal(int number) {
 void Supervisor::stop() {
   stopping_ = true;
   log(LogLevel::Info, "shutting down gracefully");
-  api_.stop_listening();
+  operations_->stop();
   shutdown_timer_.start(kShutdownPatience, kSecond);
   hooks_.stop_all();
   if (!hooks_.idle()) log(LogLevel::Info, "waiting for external commands");

@@ -4,7 +4,6 @@
 #pragma once
 
 #include "common/loop/loop.h"
-#include "supervisor/api/api.h"
 #include "supervisor/config/loader.h"
 #include "supervisor/config/path_matcher.h"
 #include "supervisor/config/reload_plan.h"
@@ -13,6 +12,7 @@
 #include "supervisor/hook_runner.h"
 #include "supervisor/multicast_runner.h"
 #include "supervisor/muxers/muxers.h"
+#include "supervisor/operations.h"
 #include "supervisor/paths/paths.h"
 #include "supervisor/processes/rings.h"
 #include "supervisor/sources/sources.h"
@@ -29,7 +29,7 @@ class Supervisor : Workers::Listener,
                    Muxers::Listener,
                    HookRunner::Listener,
                    FileWatcher::Listener,
-                   api::Backend,
+                   Operations::Host,
                    loop::Signal::Listener,
                    loop::Timer::Listener,
                    paths::RuleSource {
@@ -72,14 +72,13 @@ private:
   Result<paths::PathRules> rules_for(const std::string &path) const override;
   std::vector<std::string> permanent_paths() const override;
   const config::Configuration &configuration() const override { return active_->configuration; }
-  std::vector<paths::PathInfo> paths() const override { return paths_.list(); }
   Result<void> change_configuration(config::Configuration next) override;
+  bool stopping() const override { return stopping_; }
 
   void reload(const char *why);
   Result<void> activate(config::Configuration next);
   void configure_muxers();
   void follow(const config::ReloadPlan &plan);
-  Result<Fd> open_api(const config::Configuration &next) const;
   void warn_of_limits(const config::Configuration &configuration) const;
 
   void handle(const paths::Event &event);
@@ -109,8 +108,8 @@ private:
   UdpClaims udp_claims_;
   MulticastRunner multicast_;
   Muxers muxers_;
-  api::Api api_;
   std::unique_ptr<Workers> workers_;
+  std::unique_ptr<Operations> operations_;
   std::unique_ptr<FileWatcher> watcher_;
   bool serving_ = false, stopping_ = false, workers_closed_ = false;
 };

@@ -47,8 +47,12 @@ public:
   void apply(Opened opened, const config::Configuration &next);
 
   void send(uint16_t slot, const control::Message &message, std::span<const int> descriptors = {});
+  // Ends its worker; another one follows. The slot is there.
+  void restart(uint16_t slot, const std::string &why) { workers_[slot].slot->kill_worker(why); }
   void shut_down(bool kill);
   bool serves(uint16_t slot) const;
+  // Null: there is none. One that is being given up counts.
+  const processes::Slot *find(uint16_t slot) const { return workers_[slot].slot.get(); }
   // Without those that are being given up.
   const config::SlotRoles &roles() const { return roles_; }
   control::SlotSet slots(config::Protocol protocol) const { return config::slots_of(roles_, protocol); }

@@ -6,6 +6,7 @@
 #include "common/base/bytes.h"
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace sluice::media {
@@ -40,6 +41,7 @@ enum class Codec : uint8_t {
 inline bool is_valid(Codec codec) {
   return codec <= Codec::Flac;
 }
+std::string_view name_of(Codec codec); // as users know it: "H264", "MPEG-4 Audio"
 
 struct Track {
   MediaKind kind = MediaKind::Video;

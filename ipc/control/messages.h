@@ -451,9 +451,11 @@ struct StreamEnded {
   StreamId stream = 0;
 };
 
+// A session, or, if `connection` is named, the connection of that number, whatever it does.
 struct Kick {
   SessionId session = 0;
   std::string reason;
+  uint64_t connection = 0;
 };
 
 // Close all sessions in order, then exit.
@@ -659,7 +661,7 @@ template <class A> void visit(A &a, StreamEnded &m) {
   a(m.stream);
 }
 template <class A> void visit(A &a, Kick &m) {
-  a(m.session), a(m.reason);
+  a(m.session), a(m.reason), a(m.connection);
 }
 template <class A> void visit(A &, Shutdown &) {}
 

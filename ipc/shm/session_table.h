@@ -18,7 +18,7 @@
 namespace sluice::shm {
 
 constexpr uint64_t kTableMagic = 0x534c554943455442; // "SLUICETB"
-constexpr uint32_t kTableVersion = 1;
+constexpr uint32_t kTableVersion = 2;
 constexpr uint32_t kMaxTableSessions = 100'000;  // only touched pages cost memory, so tables are of that size
 constexpr size_t kSmallBufferBytes = 4 * 1024;   // requests of readers, replies
 constexpr size_t kLargeBufferBytes = 256 * 1024; // publishers' input, requests with a body, long replies
@@ -46,6 +46,14 @@ struct alignas(64) SlotHeader {
 
 enum class RecordState : uint32_t { Free, Open, Closing };
 
+enum class SessionKind : uint8_t {
+  Client, // of a client that publishes or reads, or may do so
+  Source, // of a stream that is pulled
+  Muxer,  // that reads a stream for many viewers
+};
+// What a session's media comes or goes by.
+enum class Carrier : uint8_t { None, Tcp, Udp, Multicast };
+
 // A buffer of either class. 0 = none.
 using BufferId = uint32_t;
 
@@ -60,7 +68,11 @@ struct alignas(64) ConnectionRecord {
   BufferId output;
   uint32_t output_begin, output_end; // unsent reply bytes in the output buffer
   std::atomic<uint64_t> received_bytes, sent_bytes;
-  char peer[64];
+  int64_t created_ns; // since 1970
+  uint32_t log_id;    // 9 digits, of a protocol whose connections are what logs and the API name
+  uint8_t tls;        // 1: the client speaks TLS
+  uint8_t is_source;  // 1: we are the client
+  char peer[64];      // "host:port"
   alignas(8) uint8_t protocol_state[128];
 };
 
@@ -82,14 +94,19 @@ struct alignas(64) SessionRecord {
   std::atomic<uint64_t> dropped, left_out, skips;
   std::atomic<uint64_t> malformed;     // interleaved RTCP packets that could not be read
   std::atomic<int64_t> last_active_ns; // CLOCK_MONOTONIC
-  char peer[64];
+  int64_t created_ns;                  // since 1970
+  std::atomic<uint32_t> jitter_us;     // of a publisher's packets: the worst track's (RFC 3550, A.8)
+  SessionKind kind;
+  std::atomic<Carrier> carrier;
+  uint8_t tls;                           // 1: its client speaks TLS
+  char peer[64];                         // "host:port"
   MediaSocket sockets[kMaxMediaSockets]; // track i: RTP at 2i, RTCP at 2i+1
   alignas(8) uint8_t protocol_state[1536];
 };
 
 static_assert(sizeof(SlotHeader) == 64);
 static_assert(sizeof(ConnectionRecord) == 320);
-static_assert(sizeof(SessionRecord) == 2240);
+static_assert(sizeof(SessionRecord) == 2304);
 static_assert(std::is_standard_layout_v<ConnectionRecord> && std::is_standard_layout_v<SessionRecord>);
 
 // A mapping of a table; whoever maps it must unmap nothing else. Not thread-safe.

@@ -1,36 +1,27 @@
 #include "supervisor/api/api.h"
 
 #include "common/base/log.h"
+#include "common/base/text.h"
+#include "supervisor/api/json_writer.h"
+#include "supervisor/api/lists.h"
 #include "supervisor/auth/credentials.h"
 #include "supervisor/auth/http_authorization.h"
 #include "supervisor/config/json.h"
+#include "supervisor/config/worker_slots.h"
 
-#include <cjson/cJSON.h>
-
-#include <map>
+#include <array>
+#include <charconv>
 #include <variant>
 
 namespace sluice::api {
 namespace {
-
-struct DeleteJson {
-  void operator()(cJSON *json) const { cJSON_Delete(json); }
-};
-using Json = std::unique_ptr<cJSON, DeleteJson>;
-
-std::string to_text(const Json &json) {
-  std::unique_ptr<char, decltype(&cJSON_free)> text(cJSON_PrintUnformatted(json.get()), cJSON_free);
-  return text ? text.get() : "";
-}
 
 http::Response json_response(std::string body, uint16_t status = 200) {
   return {.status = status, .headers = {{"Content-Type", "application/json"}}, .body = std::move(body)};
 }
 
 http::Response failure(uint16_t status, std::string_view reason) {
-  Json json(cJSON_CreateObject());
-  cJSON_AddStringToObject(json.get(), "error", printable(reason).c_str());
-  return json_response(to_text(json), status);
+  return json_response(JsonWriter().begin_object().member("error", reason).end_object().take(), status);
 }
 
 std::string joined(const config::LoadErrors &errors) {
@@ -45,47 +36,27 @@ std::optional<std::string_view> behind(std::string_view route, std::string_view 
   return route.substr(prefix.size());
 }
 
-const char *type_of(const paths::Client &client) {
-  switch (client.protocol) {
-  case config::Protocol::Rtsp:
-    return client.tls ? "rtspsSession" : "rtspSession";
-  case config::Protocol::Rtmp:
-    return client.tls ? "rtmpsConn" : "rtmpConn";
-  case config::Protocol::Hls:
-    return "hlsMuxer";
-  }
-  return "";
-}
+// What clients have at a server, and whether that is running.
+struct SessionKind {
+  std::string_view route; // "/v1/<route>/list"
+  config::Protocol protocol;
+  bool tls;
+};
+constexpr std::array<SessionKind, 4> kSessionKinds{{
+    {"rtspsessions", config::Protocol::Rtsp, false},
+    {"rtspssessions", config::Protocol::Rtsp, true},
+    {"rtmpconns", config::Protocol::Rtmp, false},
+    {"rtmpsconns", config::Protocol::Rtmp, true},
+}};
 
-void describe(const paths::Client &client, cJSON *item) {
-  cJSON_AddStringToObject(item, "type", type_of(client));
-  if (client.protocol == config::Protocol::Hls) return; // its clients have no sessions
-  cJSON_AddStringToObject(item, "id", std::to_string(client.log_id).c_str());
+bool is_running(const SessionKind &kind, const config::Configuration &configuration) {
+  if (!config::serves(configuration, kind.protocol)) return false;
+  config::Encryption encryption =
+      kind.protocol == config::Protocol::Rtsp ? configuration.encryption : configuration.rtmp_encryption;
+  return encryption == config::Encryption::Optional || (encryption == config::Encryption::Strict) == kind.tls;
 }
 
 } // namespace
-
-void Api::listen(Fd listener) {
-  if (server_)
-    server_->set_listener(std::move(listener));
-  else
-    server_ = std::make_unique<http::HttpServer>(loop_, *this, std::move(listener));
-}
-
-void Api::stop_listening() {
-  if (!server_) return;
-  server_->close();
-  closing_ = std::move(server_);
-}
-
-void Api::on_access(http::HttpServer &, const loop::SocketAddress &peer, const http::Request &request) {
-  log(LogLevel::Info, "[API] [conn {}] {} {}", peer.text(), request.method, printable(request.path));
-}
-
-void Api::on_request(http::HttpServer &server, const http::RequestKey &key, const loop::SocketAddress &,
-                     http::Request request) {
-  server.respond(key, answer(request));
-}
 
 http::Response Api::answer(const http::Request &request) {
   if (!is_authorized(request)) {
@@ -109,13 +80,40 @@ bool Api::is_authorized(const http::Request &request) const {
                                            auth::GivenPair{basic->user.view(), basic->password.view()});
 }
 
-http::Response Api::answer_get(std::string_view route) {
-  if (route == "/v1/config/get") return json_response(config::render_json(backend_.configuration()));
-  if (route == "/v1/paths/list") return json_response(paths_json());
+http::Response Api::answer_get(std::string_view route) const {
+  const config::Configuration &configuration = backend_.configuration();
+  if (route == "/v1/config/get") return json_response(config::render_json(configuration));
+  if (route == "/v1/paths/list") return json_response(paths_json(backend_));
+  if (route == "/v1/workers/list") return json_response(workers_json(backend_));
+  if (route == "/v1/hlsmuxers/list" && !configuration.hls_disable) return json_response(muxers_json(backend_));
+  for (const SessionKind &kind : kSessionKinds)
+    if (route == fmt::format("/v1/{}/list", kind.route) && is_running(kind, configuration))
+      return json_response(sessions_json(backend_, kind.protocol, kind.tls));
   return failure(404, "no such route");
 }
 
 http::Response Api::answer_post(std::string_view route, const std::string &body) {
+  if (route.starts_with("/v1/config/")) return change_configuration(route, body);
+  if (auto slot = behind(route, "/v1/workers/restart/"))
+    return backend_.restart_worker(*slot) ? http::Response{} : failure(404, "no such worker");
+  if (auto kicked = kick(route)) return std::move(*kicked);
+  return failure(404, "no such route");
+}
+
+std::optional<http::Response> Api::kick(std::string_view route) {
+  for (const SessionKind &kind : kSessionKinds) {
+    auto text = behind(route, fmt::format("/v1/{}/kick/", kind.route));
+    if (!text || !is_running(kind, backend_.configuration())) continue;
+    uint32_t id = 0;
+    auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), id);
+    bool known =
+        error == std::errc() && end == text->data() + text->size() && backend_.kick(kind.protocol, kind.tls, id);
+    return known ? http::Response{} : failure(404, "no such session");
+  }
+  return std::nullopt;
+}
+
+http::Response Api::change_configuration(std::string_view route, const std::string &body) {
   const config::Configuration &base = backend_.configuration();
   std::vector<std::string> ignored;
   config::ChangeResult changed = tl::unexpected(config::LoadErrors{});
@@ -136,42 +134,6 @@ http::Response Api::answer_post(std::string_view route, const std::string &body)
   if (auto applied = backend_.change_configuration(std::move(*changed)); !applied)
     return failure(400, applied.error().message);
   return {};
-}
-
-std::string Api::paths_json() const {
-  const config::Configuration &configuration = backend_.configuration();
-  std::map<std::string, std::string> shown; // entries
-  Json json(cJSON_CreateObject());
-  cJSON *items = cJSON_AddObjectToObject(json.get(), "items");
-  for (const paths::PathInfo &path : backend_.paths()) {
-    cJSON *item = cJSON_AddObjectToObject(items, path.name.c_str());
-    cJSON_AddStringToObject(item, "confName", path.entry.c_str());
-    std::string &entry = shown[path.entry];
-    auto found = configuration.paths.find(path.entry);
-    if (entry.empty() && found != configuration.paths.end()) entry = config::render_json(found->second);
-    cJSON_AddRawToObject(item, "conf", entry.empty() ? "null" : entry.c_str());
-    if (path.source == paths::PathInfo::Source::None) {
-      cJSON_AddNullToObject(item, "source");
-    } else {
-      using Source = paths::PathInfo::Source;
-      cJSON *source = cJSON_AddObjectToObject(item, "source");
-      if (path.source == Source::Session)
-        describe(path.publisher, source);
-      else if (path.source == Source::Redirect)
-        cJSON_AddStringToObject(source, "type", "redirect");
-      else
-        cJSON_AddStringToObject(source, "type",
-                                (std::string(config::name_of(path.pulled_protocol)) + "Source").c_str());
-    }
-    cJSON_AddBoolToObject(item, "sourceReady", path.ready);
-    cJSON *readers = cJSON_AddArrayToObject(item, "readers");
-    for (const paths::Client &reader : path.readers) {
-      cJSON *client = cJSON_CreateObject();
-      describe(reader, client);
-      cJSON_AddItemToArray(readers, client);
-    }
-  }
-  return to_text(json);
 }
 
 } // namespace sluice::api

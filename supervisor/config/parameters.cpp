@@ -72,9 +72,6 @@ template <class S> constexpr auto without_effect = always<S>;
 constexpr auto no_check = nullptr;
 constexpr auto not_built = nullptr;
 
-bool if_api_off(const Configuration &, const Global &global) {
-  return !global.api;
-}
 using enum Change;
 using enum Zero;
 
@@ -109,7 +106,7 @@ constexpr auto kGlobalParameters = std::to_array<Parameter<Global>>({
      "User name that the API asks for; empty: none."},
     {"apiPass", &Global::api_pass, "", NextUse, IsValue, quick_credential<&Global::api_pass>, kIdle,
      "Password that the API asks for."},
-    {"apiEncryption", &Global::api_encryption, "no", ApiListener, IsValue, no_check, if_api_off,
+    {"apiEncryption", &Global::api_encryption, "no", ApiListener, IsValue, no_check, kIdle,
      "Serve the API over TLS."},
     {"apiServerKey", &Global::api_server_key, "server.key", ApiCertificate, IsDefault, no_check, kIdle,
      "Private key of the API's TLS listener."},

@@ -86,6 +86,7 @@ void Paths::become_ready(NamedPath &named) {
   Path &path = named.second;
   Stream &stream = streams_.at(path.stream);
   stream.ready = true;
+  stream.ready_since = now_;
   stream.kept = false;
   if (path.demand == Demand::Waiting) {
     bool on_demand = path.rules.on_demand_at_all(); // not if a reload has it run all the time
@@ -277,7 +278,10 @@ std::vector<PathInfo> Paths::list() const {
       const Stream &stream = streams_.at(path.stream);
       if (path.rules.source == SourceKind::Publisher) info.source = PathInfo::Source::Session;
       if (stream.publisher != 0) info.publisher = client(stream.publisher);
+      info.stream = path.stream;
       info.ready = stream.ready;
+      info.ready_since = stream.ready_since;
+      for (const media::Track &track : stream.description.tracks) info.codecs.push_back(track.codec);
       for (SessionId reader : stream.readers) info.readers.push_back(client(reader));
     }
     infos.push_back(std::move(info));

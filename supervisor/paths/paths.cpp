@@ -303,6 +303,14 @@ std::optional<Paths::Reading> Paths::reading(SlotIndex slot, SessionId id) const
   return Reading{stream, streams_.at(stream).announced.tracks.size()};
 }
 
+std::optional<Paths::Part> Paths::part_of(SlotIndex slot, SessionId id) const {
+  auto session = sessions_.find(id);
+  if (session == sessions_.end() || session->second.slot != slot) return std::nullopt;
+  auto stream = streams_.find(session->second.stream);
+  if (stream == streams_.end() || session->second.role == Role::Displaced) return std::nullopt;
+  return Part{stream->second.path, session->second.role == Role::Publishing};
+}
+
 void Paths::remove_reader(SessionId id) {
   Session &session = sessions_.at(id);
   Stream &stream = streams_.at(session.stream);

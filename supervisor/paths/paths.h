@@ -43,6 +43,12 @@ public:
     size_t tracks = 0;
   };
   std::optional<Reading> reading(SlotIndex slot, SessionId session) const;
+  // What a session has to do with a path; nothing of one that was displaced or is not known.
+  struct Part {
+    std::string path;
+    bool publishes = false;
+  };
+  std::optional<Part> part_of(SlotIndex slot, SessionId session) const;
   // Nobody publishes, reads or has yet to be told that it is over.
   bool idle() const { return sessions_.empty() && streams_.empty(); }
   size_t streams() const { return streams_.size(); }
@@ -67,6 +73,7 @@ private:
     SlotIndex slot = 0;                              // of the writer
     media::StreamDescription announced, description; // the latter with what was learned since
     bool ready = false;
+    Nanoseconds ready_since = 0;
     bool kept = false; // not ready, but its readers stay
     std::optional<Nanoseconds> return_deadline;
     bool has_writer() const { return publisher != 0 || source != 0; }

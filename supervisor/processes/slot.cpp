@@ -211,6 +211,7 @@ void Slot::on_message(control::Received received) {
   if (hello == nullptr)
     return listener_.on_worker_message(*this, std::move(received.message), std::move(received.descriptors));
   greeted_ = true;
+  greeted_at_ = loop_.now();
   listener_.on_worker_hello(*this);
 }
 

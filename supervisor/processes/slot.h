@@ -63,6 +63,7 @@ public:
   const std::string &name() const { return options_.name; }
   uint64_t epoch() const { return epoch_; }                // of the latest incarnation
   bool has_worker() const { return greeted_ && !doomed_; } // said Hello and was not given up
+  Nanoseconds serves_since() const { return greeted_at_; } // if it has one
   bool congested() const { return channel_ && channel_->congested(); }
   pid_t keeper_pid() const { return keeper_pid_; }      // 0: none
   pid_t worker_pid() const { return worker_pid_; }      // as the keeper reported it; 0: none
@@ -128,6 +129,7 @@ private:
   std::optional<control::Channel> channel_;
   std::unique_ptr<loop::Poll> channel_poll_;
   bool greeted_ = false;
+  Nanoseconds greeted_at_ = 0;
   bool doomed_ = false;
   Nanoseconds doomed_at_ = 0;
   Nanoseconds unread_since_ = 0; // the channel's queue made no progress since; 0: it is empty

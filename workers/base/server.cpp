@@ -17,6 +17,10 @@ size_t descriptor_limit() {
   return limit.rlim_cur;
 }
 
+uint32_t draw_log_id() {
+  return static_cast<uint32_t>(100'000'000 + secure_random() % 900'000'000);
+}
+
 } // namespace
 
 Server::Server(loop::Loop &loop, Supervisor &supervisor, shm::SessionTable &table, ServerParts &parts,
@@ -43,13 +47,20 @@ void Server::note_blame(uint64_t session) {
   header.tick_ns.store(header.tick_ns.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
 
+void Server::identify(shm::ConnectionRecord &record) {
+  record.id = next_connection_++;
+  record.log_id = draw_log_id();
+  record.created_ns = wall_now();
+}
+
 uint32_t Server::identify(shm::SessionRecord &record) {
   uint32_t low;
   do low = static_cast<uint32_t>(secure_random()) >> shm::kSlotBits << shm::kSlotBits | slot();
   while (low >> shm::kSlotBits == 0 || has_session(low));
   // The upper half tells the sessions of one low half apart: ids are never reused.
   record.id = next_session_++ << 32 | low;
-  record.log_id = static_cast<uint32_t>(100'000'000 + secure_random() % 899'999'999);
+  record.log_id = draw_log_id();
+  record.created_ns = wall_now();
   return low;
 }
 

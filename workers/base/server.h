@@ -59,7 +59,7 @@ public:
 
   control::RequestId new_request() { return next_request_++; }
   // Fresh records get ids of their own.
-  void identify(shm::ConnectionRecord &record) { record.id = next_connection_++; }
+  void identify(shm::ConnectionRecord &record);
   uint32_t identify(shm::SessionRecord &record); // returns its low half, unique among the worker's sessions
 
   // Whether so many more descriptors leave the reserve that messages need.

@@ -69,7 +69,9 @@ Result<Sources::Records> Sources::take_records() {
     return Error{"the session table is full"};
   }
   server_.identify(*connection);
+  connection->is_source = 1;
   server_.identify(*session);
+  session->kind = shm::SessionKind::Source;
   return Records{connection, session};
 }
 

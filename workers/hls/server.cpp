@@ -48,6 +48,7 @@ void Server::on_accepted(Fd fd, worker::Transport transport) {
   record->fd = fd.get();
   record->cookie = loop::socket_cookie(record->fd);
   identify(*record);
+  record->tls = transport == worker::Transport::Tls;
   std::string text = peer->text();
   std::memcpy(record->peer, text.data(), std::min(text.size(), sizeof record->peer - 1));
   uint64_t connection =
@@ -182,6 +183,7 @@ void Server::start_muxer(const control::StartMuxer &message, std::vector<Fd> &fd
   shm::SessionRecord *record = allocator().take_session();
   if (record == nullptr) return fail("too many sessions");
   uint32_t low = identify(*record);
+  record->kind = shm::SessionKind::Muxer;
   auto muxer = std::make_unique<Muxer>(*this, *record, message, std::move(*store));
   sessions_.emplace(low, message.muxer);
   Muxer &made = *muxers_.emplace(message.muxer, std::move(muxer)).first->second;

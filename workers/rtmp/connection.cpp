@@ -24,6 +24,7 @@ Connection::Connection(Server &server, shm::ConnectionRecord &record, const loop
                 .rejection = std::move(rejection)}),
       opened_ns_(server.event_loop().now()), last_input_ns_(opened_ns_), silent_since_ns_(opened_ns_) {
   peer_text_.copy(record_.peer, sizeof record_.peer - 1);
+  record_.tls = socket_.is_tls();
   log(LogLevel::Info, "[{}] [conn {}] opened", label(), peer_text_);
   update_watch();
 }
@@ -253,6 +254,7 @@ void Connection::begin_session(Session::Role role, std::string path, std::string
   uint32_t low = server_.identify(*record);
   server_.add_session(low, *this);
   session_ = std::make_unique<Session>(server_, *this, *record, role, std::move(path));
+  record_.session = session_->id();
   session_->ask(query);
 }
 
@@ -266,6 +268,7 @@ void Connection::end_session() {
   if (!session_) return;
   if (Session *mine = session()) (void)mine->complete_message(); // what comes next is not torn; may close
   session_->close();
+  record_.session = 0;
   server_.retire(std::move(session_)); // it may be in the middle of a call
 }
 
@@ -274,6 +277,11 @@ void Connection::on_answer(control::RequestId request, control::Received &receiv
   expected_.reset();
   if (Session *mine = session(); mine != nullptr && phase_ == Phase::Open) mine->on_answer(received);
   update_watch();
+}
+
+void Connection::on_kick(const std::string &reason) {
+  if (Session *mine = session()) return on_kick(mine->id(), reason);
+  if (phase_ == Phase::Open) close(reason);
 }
 
 void Connection::on_kick(control::SessionId id, const std::string &reason) {

@@ -32,6 +32,7 @@ public:
 
   uint64_t id() const { return record_.id; }
   loop::StreamSocket &socket() { return socket_; }
+  uint32_t log_id() const { return record_.log_id; } // its sessions have it too
   bool tls() const { return socket_.is_tls(); }
   const char *label() const { return tls() ? "RTMPS" : "RTMP"; } // of its log lines
   const std::string &peer() const { return peer_text_; }
@@ -45,6 +46,7 @@ public:
   void expect(control::RequestId request) { expected_ = request; }
   void on_answer(control::RequestId request, control::Received &received);
   void on_kick(control::SessionId session, const std::string &reason);
+  void on_kick(const std::string &reason); // whatever it does
   void on_second(Nanoseconds now);
   void on_channel_room();
   void on_unread(); // as Server::read_again() was asked

@@ -21,7 +21,7 @@ uint8_t chunk_stream_of(bool video) {
 }
 
 // "avc1"; as metadata calls the codecs that FLV numbers, too.
-std::string name_of(media::Codec codec) {
+std::string metadata_name_of(media::Codec codec) {
   if (codec == media::Codec::Pcma) return "alaw";
   if (codec == media::Codec::Pcmu) return "ulaw";
   std::array<uint8_t, 4> name{};
@@ -208,7 +208,7 @@ void Muxer::append_preface(uint32_t stream, ByteVector &out) const {
   Metadata metadata; // clients wait for whatever it names, even as absent
   for (const Track &track : tracks_) {
     std::optional<std::string> &first = track.video ? metadata.video : metadata.audio;
-    if (!first) first = name_of(track.track.codec);
+    if (!first) first = metadata_name_of(track.track.codec);
   }
   ByteVector data = write_metadata(metadata);
   append_message(out, kStatusChunkStream,

@@ -95,6 +95,10 @@ void Server::on_answer(control::RequestId request, control::Received &received) 
 }
 
 void Server::on_kick(const control::Kick &message) {
+  if (message.connection != 0) {
+    if (Connection *connection = find(message.connection)) connection->on_kick(message.reason);
+    return;
+  }
   auto found = sessions_.find(static_cast<uint32_t>(message.session));
   if (found == sessions_.end()) return;
   Connection *connection = find(found->second);

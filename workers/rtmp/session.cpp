@@ -37,6 +37,9 @@ std::string tracks_text(size_t count) {
 Session::Session(Server &server, Connection &connection, shm::SessionRecord &record, Role role, std::string path)
     : server_(server), connection_(connection), record_(record), role_(role), path_(std::move(path)) {
   record_.connection = connection.id();
+  record_.log_id = connection.log_id();
+  record_.carrier = shm::Carrier::Tcp;
+  record_.tls = connection.tls();
   for (shm::MediaSocket &socket : record_.sockets) socket.fd = -1;
   std::string_view(connection.peer()).copy(record_.peer, sizeof record_.peer - 1);
 }

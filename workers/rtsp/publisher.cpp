@@ -203,4 +203,14 @@ uint64_t Publisher::lost() const {
   return sum;
 }
 
+uint32_t Publisher::jitter_us() const {
+  uint64_t most = 0;
+  for (size_t i = 0; i < tracks_.size(); i++) {
+    if (!tracks_[i].receiver) continue;
+    uint64_t jitter = tracks_[i].receiver->statistics().jitter;
+    most = std::max(most, jitter * 1'000'000 / description_.tracks[i].clock_rate);
+  }
+  return static_cast<uint32_t>(std::min<uint64_t>(most, UINT32_MAX));
+}
+
 } // namespace sluice::rtsp

@@ -24,6 +24,7 @@ Session::Session(Server &server, shm::SessionRecord &record, const loop::SocketA
                  const Connection &connection)
     : server_(server), record_(record), local_(local), peer_(connection.peer_address()), tls_(connection.tls()) {
   connection.peer().copy(record_.peer, sizeof record_.peer - 1);
+  record_.tls = tls_;
 }
 
 Session::~Session() {
@@ -122,6 +123,7 @@ void Session::enter_play() {
 void Session::start_play() {
   log(LogLevel::Info, "[{}] [session {}] is reading from path '{}', {}", label(), log_id(), state().path_text(),
       media_text());
+  record_.carrier.store(carrier(), std::memory_order_relaxed);
   server_.supervisor().send(control::Playing{.session = id()});
   if (by_multicast()) return;
   send_initial_reports(now());
@@ -172,6 +174,7 @@ void Session::send_initial_reports(Nanoseconds now) {
 void Session::start_record() {
   log(LogLevel::Info, "[{}] [session {}] is publishing to path '{}', {}", label(), log_id(), state().path_text(),
       media_text());
+  record_.carrier.store(carrier(), std::memory_order_relaxed);
   keep_alive(server_.event_loop().now());
   publisher_->start(over_udp());
   if (over_udp()) punch_holes();
@@ -251,6 +254,7 @@ void Session::on_second(Nanoseconds now) {
   if (publisher_ != nullptr && publisher_->recording()) {
     publisher_->on_second(now);
     record_.lost.store(publisher_->lost(), std::memory_order_relaxed);
+    record_.jitter_us.store(publisher_->jitter_us(), std::memory_order_relaxed);
     note_foreign_payload();
     note_heard_all();
   }
@@ -276,6 +280,10 @@ void Session::note_foreign_payload() {
                "media line",
                label(), log_id(), *payload_type, i, description_.tracks[i].payload_type);
   }
+}
+
+shm::Carrier Session::carrier() {
+  return by_multicast() ? shm::Carrier::Multicast : over_udp() ? shm::Carrier::Udp : shm::Carrier::Tcp;
 }
 
 std::string Session::media_text() {

@@ -108,6 +108,7 @@ private:
   void note_foreign_payload();
   void note_heard_all();
   Result<void> move_socket(size_t socket, uint16_t port);
+  shm::Carrier carrier();
   std::string media_text(); // "2 tracks with UDP"
   bool over_udp() { return state().transport == TransportKind::Udp; }
   bool by_multicast() { return state().transport == TransportKind::Multicast; }

@@ -251,6 +251,7 @@ void Source::on_second(Nanoseconds now) {
   if (publisher_ == nullptr || !publisher_->recording()) return;
   publisher_->on_second(now);
   record_.lost.store(publisher_->lost(), std::memory_order_relaxed);
+  record_.jitter_us.store(publisher_->jitter_us(), std::memory_order_relaxed);
 }
 
 // --- the end ---

@@ -51,7 +51,7 @@ void HttpServer::accept_connections(int limit) {
       auto peer = loop::SocketAddress::peer_of(fd.get());
       if (!peer) continue; // reset before we came to it
       loop::prepare_stream_socket(fd.get());
-      loop::StreamSocket socket(fd.get());
+      auto socket = tls_ ? loop::StreamSocket::accept_tls(fd.get(), *tls_) : loop::StreamSocket(fd.get());
       adopt(std::move(fd), std::move(socket), *peer);
       continue;
     }

@@ -7,8 +7,10 @@
 #pragma once
 
 #include "common/http/server/connection.h"
+#include "common/loop/tls.h"
 
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -75,6 +77,8 @@ public:
   // Ends it at once.
   void disconnect(uint64_t connection, const std::string &reason);
 
+  // What its listening socket accepts from here on is over TLS, or, with nothing, plain.
+  void set_tls(std::optional<loop::TlsServerContext> context) { tls_ = std::move(context); }
   // Another address from here on. What waits at the old one is still accepted, open connections stay.
   void set_listener(Fd listener_fd);
   // Timeouts count from the next event of each connection, max_body_bytes for new connections.
@@ -111,6 +115,7 @@ private:
   Listener &listener_;
   ServerOptions options_;
   Fd listener_fd_;
+  std::optional<loop::TlsServerContext> tls_; // of listener_fd_
   std::unique_ptr<loop::Poll> listener_poll_;
   loop::Check turn_end_;
   loop::Timer tick_;  // while there are connections, or accepting failed

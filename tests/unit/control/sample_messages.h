@@ -73,7 +73,7 @@ inline std::vector<Message> sample_messages() {
           RingReplaced{1},
           RingKept{1},
           StreamEnded{1},
-          Kick{1, "terminated"},
+          Kick{1, "terminated", 2},
           Shutdown{}};
 }
 

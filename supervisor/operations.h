@@ -1,0 +1,61 @@
+// What the person who runs the server sees of it and can do to it over HTTP: its listeners, and what they ask for, from
+// whoever knows it. The loop, the host, and what the host names outlive it.
+#pragma once
+
+#include "supervisor/api/api.h"
+#include "supervisor/health.h"
+#include "supervisor/http_endpoint.h"
+#include "supervisor/sessions.h"
+
+namespace sluice {
+
+class Workers;
+
+class Operations : api::Backend, Health, HttpEndpoint::Handler {
+public:
+  struct Host {
+    virtual const config::Configuration &configuration() const = 0;
+    // Error: why not; nothing has changed then.
+    virtual Result<void> change_configuration(config::Configuration next) = 0;
+    virtual bool stopping() const = 0;
+
+  protected:
+    ~Host() = default;
+  };
+
+  Operations(loop::Loop &loop, Host &host, Workers &workers, const paths::Paths &paths, const Muxers &muxers);
+
+  // What a configuration needs beyond what there is.
+  struct Opened {
+    HttpEndpoint::Opened api;
+  };
+  Result<Opened> open(const config::Configuration &next) const;
+  void apply(Opened opened, const config::Configuration &next);
+  void stop();
+
+private:
+  void on_request(HttpEndpoint &endpoint, const HttpEndpoint::Key &key, http::Request request) override;
+
+  Nanoseconds now() const override { return loop_.now(); }
+  const config::Configuration &configuration() const override { return host_.configuration(); }
+  Result<void> change_configuration(config::Configuration next) override;
+  std::vector<paths::PathInfo> paths() const override { return paths_.list(); }
+  std::map<paths::StreamId, Traffic> traffic() const override { return sessions_.by_stream(); }
+  std::vector<Muxers::Info> muxers() const override { return muxers_.list(); }
+  std::vector<SessionInfo> sessions(config::Protocol protocol, bool tls) const override;
+  bool kick(config::Protocol protocol, bool tls, uint32_t log_id) override;
+  std::vector<api::WorkerInfo> workers() const override;
+  bool restart_worker(std::string_view name) override;
+  std::string why_not_ready() const override;
+
+  loop::Loop &loop_;
+  Host &host_;
+  Workers &workers_;
+  const paths::Paths &paths_;
+  const Muxers &muxers_;
+  Sessions sessions_;
+  api::Api api_;
+  HttpEndpoint api_endpoint_;
+};
+
+} // namespace sluice
