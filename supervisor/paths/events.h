@@ -164,7 +164,7 @@ struct PathInfo {
   Source source = Source::None;
   Client publisher;                                          // of Source::Session; log_id 0 while it is awaited
   config::Protocol pulled_protocol = config::Protocol::Rtsp; // of Source::Pulled
-  StreamId stream = 0; // 0: none
+  StreamId stream = 0;                                       // 0: none
   bool ready = false;
   Nanoseconds ready_since = 0; // if it is
   std::vector<media::Codec> codecs;

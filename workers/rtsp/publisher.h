@@ -48,7 +48,7 @@ public:
   void on_second(Nanoseconds now);
 
   uint64_t lost() const;
-  uint32_t jitter_us() const; // of the track that has most
+  uint32_t jitter_us() const;                      // of the track that has most
   std::string statistics_text(size_t track) const; // for the log
   // Another payload type than the track's, that came along with it.
   std::optional<uint8_t> foreign_payload(size_t track) const;
