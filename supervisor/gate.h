@@ -33,6 +33,7 @@ public:
   void submit(uint16_t slot, config::Protocol protocol, control::Message message);
   // Their answers are not wanted any more.
   void drop_worker(uint16_t slot);
+  const auth::Authenticator &authenticator() const { return authenticator_; }
   void drop_session(control::SessionId session);
 
 private:

@@ -33,6 +33,7 @@ public:
   void stop_all();
   void kill_all() { commands_.kill_all(); }
   bool idle() const { return commands_.idle(); }
+  const hooks::Commands &commands() const { return commands_; }
 
 private:
   using ConnectionKey = std::pair<uint16_t, uint64_t>; // slot, connection

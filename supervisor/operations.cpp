@@ -31,27 +31,33 @@ size_t session_count(const shm::SessionTable &table, config::Protocol protocol) 
 
 } // namespace
 
-Operations::Operations(loop::Loop &loop, Host &host, Workers &workers, const paths::Paths &paths, const Muxers &muxers)
-    : loop_(loop), host_(host), workers_(workers), paths_(paths), muxers_(muxers), sessions_(workers, paths),
-      api_(static_cast<api::Backend &>(*this)), api_endpoint_(loop, "API", *this) {}
+Operations::Operations(loop::Loop &loop, Host &host, const Sources &sources)
+    : loop_(loop), host_(host), workers_(sources.workers), paths_(sources.paths), muxers_(sources.muxers),
+      rings_(sources.rings), gate_(sources.gate), hooks_(sources.hooks), sessions_(workers_, paths_), ledger_(paths_),
+      api_(static_cast<api::Backend &>(*this)), api_endpoint_(loop, "API", *this),
+      metrics_endpoint_(loop, "metrics", *this) {}
 
 Result<Operations::Opened> Operations::open(const config::Configuration &next) const {
   Opened opened;
   opened.api = TRY(api_endpoint_.open(wanted_api(next)));
+  opened.metrics = TRY(metrics_endpoint_.open({.on = next.metrics, .address = next.metrics_address}));
   return opened;
 }
 
 void Operations::apply(Opened opened, const config::Configuration &next) {
   api_endpoint_.apply(std::move(opened.api), wanted_api(next));
+  metrics_endpoint_.apply(std::move(opened.metrics), {.on = next.metrics, .address = next.metrics_address});
 }
 
 void Operations::stop() {
   api_endpoint_.stop();
+  metrics_endpoint_.stop();
 }
 
 void Operations::on_request(HttpEndpoint &endpoint, const HttpEndpoint::Key &key, http::Request request) {
   auto health = answer_health(request, *this);
-  endpoint.respond(key, health ? std::move(*health) : api_.answer(request));
+  if (health) return void(endpoint.respond(key, std::move(*health)));
+  endpoint.respond(key, &endpoint == &api_endpoint_ ? api_.answer(request) : answer_metrics(request));
 }
 
 Result<void> Operations::change_configuration(config::Configuration next) {
@@ -78,7 +84,8 @@ std::vector<api::WorkerInfo> Operations::workers() const {
   for (uint16_t i = 0; i < config::kMaxWorkerSlots; i++) {
     const processes::Slot *slot = workers_.find(i);
     if (slot == nullptr) continue;
-    api::WorkerInfo info{.name = slot->name(),
+    api::WorkerInfo info{.slot = i,
+                         .name = slot->name(),
                          .protocol = workers_.protocol_of(i),
                          .pid = slot->worker_pid(),
                          .keeper_pid = slot->keeper_pid(),

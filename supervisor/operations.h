@@ -5,11 +5,18 @@
 #include "supervisor/api/api.h"
 #include "supervisor/health.h"
 #include "supervisor/http_endpoint.h"
+#include "supervisor/metrics/metrics.h"
+#include "supervisor/metrics/traffic_ledger.h"
 #include "supervisor/sessions.h"
 
 namespace sluice {
 
+class Gate;
+class HookRunner;
 class Workers;
+namespace processes {
+class Rings;
+}
 
 class Operations : api::Backend, Health, HttpEndpoint::Handler {
 public:
@@ -23,15 +30,28 @@ public:
     ~Host() = default;
   };
 
-  Operations(loop::Loop &loop, Host &host, Workers &workers, const paths::Paths &paths, const Muxers &muxers);
+  // Who knows what is shown.
+  struct Sources {
+    Workers &workers;
+    const paths::Paths &paths;
+    const Muxers &muxers;
+    const processes::Rings &rings;
+    const Gate &gate;
+    const HookRunner &hooks;
+  };
+  Operations(loop::Loop &loop, Host &host, const Sources &sources);
 
   // What a configuration needs beyond what there is.
   struct Opened {
-    HttpEndpoint::Opened api;
+    HttpEndpoint::Opened api, metrics;
   };
   Result<Opened> open(const config::Configuration &next) const;
   void apply(Opened opened, const config::Configuration &next);
   void stop();
+
+  void on_session_ended(uint16_t slot, const control::Release &release);
+  void on_worker_gone(uint16_t slot); // before its sessions are forgotten
+  void count_reload(bool applied) { (applied ? reloads_ : failed_reloads_)++; }
 
 private:
   void on_request(HttpEndpoint &endpoint, const HttpEndpoint::Key &key, http::Request request) override;
@@ -48,14 +68,27 @@ private:
   bool restart_worker(std::string_view name) override;
   std::string why_not_ready() const override;
 
+  http::Response answer_metrics(const http::Request &request);
+  metrics::Facts facts();
+  void add_sessions(metrics::Facts &facts) const;
+  void add_traffic(metrics::Facts &facts);
+  void add_rings(metrics::Facts &facts) const;
+  void add_workers(metrics::Facts &facts) const;
+  void add_decisions(metrics::Facts &facts) const;
+
   loop::Loop &loop_;
   Host &host_;
   Workers &workers_;
   const paths::Paths &paths_;
   const Muxers &muxers_;
+  const processes::Rings &rings_;
+  const Gate &gate_;
+  const HookRunner &hooks_;
   Sessions sessions_;
+  metrics::TrafficLedger ledger_;
+  uint64_t reloads_ = 0, failed_reloads_ = 0;
   api::Api api_;
-  HttpEndpoint api_endpoint_;
+  HttpEndpoint api_endpoint_, metrics_endpoint_;
 };
 
 } // namespace sluice

@@ -1,5 +1,6 @@
 #include "supervisor/sessions.h"
 
+#include "supervisor/muxers/muxers.h"
 #include "supervisor/workers.h"
 
 #include <algorithm>
@@ -12,32 +13,11 @@ template <size_t n> std::string text_of(const char (&field)[n]) {
   return std::string(field, std::find(field, field + n, '\0'));
 }
 
-Traffic traffic_of(const shm::SessionRecord &record) {
-  auto count = [](const std::atomic<uint64_t> &counter) { return counter.load(std::memory_order_relaxed); };
-  return {.bytes_in = count(record.bytes_in),
-          .bytes_out = count(record.bytes_out),
-          .packets_in = count(record.packets_in),
-          .packets_out = count(record.packets_out),
-          .lost = count(record.lost),
-          .dropped = count(record.dropped),
-          .jitter_us = record.jitter_us.load(std::memory_order_relaxed)};
-}
-
 template <class Record> bool is_open(const Record &record) {
   return record.state.load(std::memory_order_acquire) == shm::RecordState::Open;
 }
 
 } // namespace
-
-void Traffic::add(const Traffic &other) {
-  bytes_in += other.bytes_in;
-  bytes_out += other.bytes_out;
-  packets_in += other.packets_in;
-  packets_out += other.packets_out;
-  lost += other.lost;
-  dropped += other.dropped;
-  jitter_us = std::max(jitter_us, other.jitter_us);
-}
 
 template <class F> void Sessions::for_each_slot(config::Protocol protocol, F &&call) const {
   for (uint16_t slot = 0; slot < config::kMaxWorkerSlots; slot++)
@@ -61,7 +41,7 @@ std::optional<SessionInfo> Sessions::rtsp_session(uint16_t slot, const shm::Sess
   info.peer = text_of(record.peer);
   info.carrier = record.carrier.load(std::memory_order_relaxed);
   info.created = record.created_ns;
-  info.traffic = traffic_of(record);
+  info.traffic = shm::traffic_of(record);
   if (info.log_id == 0) return std::nullopt; // it is being made
   join_path(info);
   return info;
@@ -82,7 +62,8 @@ void Sessions::add_rtmp(uint16_t slot, const shm::SessionTable &table, bool tls,
     info.peer = text_of(record.peer);
     info.carrier = shm::Carrier::Tcp;
     info.created = record.created_ns;
-    if (auto found = sessions.find(info.session); found != sessions.end()) info.traffic = traffic_of(*found->second);
+    if (auto found = sessions.find(info.session); found != sessions.end())
+      info.traffic = shm::traffic_of(*found->second);
     if (info.session != 0) join_path(info);
     infos.push_back(std::move(info));
   }
@@ -109,9 +90,44 @@ std::map<paths::StreamId, Traffic> Sessions::by_stream() const {
   for (config::Protocol protocol : config::kProtocols)
     for_each_slot(protocol, [&](uint16_t, const shm::SessionTable &table) {
       for (const shm::SessionRecord &record : table.touched_sessions())
-        if (is_open(record) && record.stream != 0) streams[record.stream].add(traffic_of(record));
+        if (is_open(record) && record.stream != 0 && record.kind != shm::SessionKind::Viewers)
+          streams[record.stream].add(shm::traffic_of(record));
     });
   return streams;
+}
+
+std::map<std::string, Traffic> Sessions::by_path(uint16_t slot, const Muxers &muxers) const {
+  std::map<std::string, Traffic> paths;
+  const processes::Slot *found = workers_.find(slot);
+  if (found == nullptr) return paths;
+  for (const shm::SessionRecord &record : found->table().touched_sessions()) {
+    if (!is_open(record) || record.log_id == 0) continue;
+    bool viewers = record.kind == shm::SessionKind::Viewers;
+    std::string path = viewers ? muxers.path_of(record.stream) : paths_.path_of(record.stream);
+    paths[path].add(shm::traffic_of(record));
+  }
+  return paths;
+}
+
+std::map<std::string, Traffic> Sessions::by_path(config::Protocol protocol, const Muxers &muxers) const {
+  std::map<std::string, Traffic> paths;
+  for_each_slot(protocol, [&](uint16_t slot, const shm::SessionTable &) {
+    for (const auto &[path, traffic] : by_path(slot, muxers)) paths[path].add(traffic);
+  });
+  return paths;
+}
+
+std::map<paths::StreamId, uint64_t> Sessions::slowest_cursors() const {
+  std::map<paths::StreamId, uint64_t> cursors;
+  for_each_slot(config::Protocol::Rtsp, [&](uint16_t, const shm::SessionTable &table) {
+    for (const shm::SessionRecord &record : table.touched_sessions()) {
+      uint64_t cursor = record.cursor.load(std::memory_order_relaxed);
+      if (!is_open(record) || record.kind != shm::SessionKind::Client || cursor == 0) continue;
+      auto [place, first] = cursors.emplace(record.stream, cursor);
+      if (!first) place->second = std::min(place->second, cursor);
+    }
+  });
+  return cursors;
 }
 
 } // namespace sluice

@@ -2,6 +2,7 @@
 // a table was written by a worker: it is shown, and decides nothing. Workers and paths outlive it.
 #pragma once
 
+#include "common/base/traffic.h"
 #include "ipc/shm/session_table.h"
 #include "supervisor/config/protocol.h"
 #include "supervisor/paths/paths.h"
@@ -13,18 +14,8 @@
 
 namespace sluice {
 
+class Muxers;
 class Workers;
-
-// Of a session, or of several. "In" is what clients and sources sent to us. HLS counts requests for packets.
-struct Traffic {
-  uint64_t bytes_in = 0, bytes_out = 0, packets_in = 0, packets_out = 0;
-  uint64_t lost = 0;      // packets in that never came
-  uint64_t dropped = 0;   // packets that a reader did not get
-  uint32_t jitter_us = 0; // the greatest of them
-
-  void add(const Traffic &other);
-  bool operator==(const Traffic &) const = default;
-};
 
 enum class SessionState : uint8_t { Idle, Read, Publish };
 
@@ -48,8 +39,14 @@ public:
   // RTSP sessions, RTMP connections.
   std::vector<SessionInfo> list(config::Protocol protocol, bool tls) const;
   std::optional<SessionInfo> find(config::Protocol protocol, bool tls, uint32_t log_id) const;
-  // Of those that there are now; pulled sources among them.
+  // Of those that there are now; pulled sources among them, viewers not.
   std::map<paths::StreamId, Traffic> by_stream() const;
+  // Likewise, with viewers; "": of paths that are not known.
+  std::map<std::string, Traffic> by_path(config::Protocol protocol, const Muxers &muxers) const;
+  // Of one worker's slot.
+  std::map<std::string, Traffic> by_path(uint16_t slot, const Muxers &muxers) const;
+  // The least of what readers are still to read: their next entries, by stream. RTSP readers only.
+  std::map<paths::StreamId, uint64_t> slowest_cursors() const;
 
 private:
   template <class F> void for_each_slot(config::Protocol protocol, F &&call) const;

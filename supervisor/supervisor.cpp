@@ -44,7 +44,8 @@ Supervisor::~Supervisor() = default;
 
 Result<void> Supervisor::start() {
   workers_ = TRY(Workers::create(loop_, reaper_, *this));
-  operations_ = std::make_unique<Operations>(loop_, static_cast<Operations::Host &>(*this), *workers_, paths_, muxers_);
+  operations_ = std::make_unique<Operations>(loop_, static_cast<Operations::Host &>(*this),
+                                             Operations::Sources{*workers_, paths_, muxers_, rings_, gate_, hooks_});
   TRY(activate(configuration()));
   if (file_.empty()) return {};
   auto watcher = FileWatcher::create(loop_, file_, *this);
@@ -77,6 +78,7 @@ void Supervisor::reload(const char *why) {
     bool in_use = wrong.ends_with(std::strerror(EADDRINUSE));
     if (in_use && reloads_again_++ < kMaxReloadsAgain) reload_timer_.start(kReloadPause);
   }
+  operations_->count_reload(wrong.empty());
   if (!wrong.empty()) return log(LogLevel::Error, "the configuration stays as it was: {}", wrong);
   for (const std::string &note : loaded->notes) log(LogLevel::Info, "{}", note);
 }
@@ -84,6 +86,7 @@ void Supervisor::reload(const char *why) {
 Result<void> Supervisor::change_configuration(config::Configuration next) {
   if (stopping_) return Error{"the server is shutting down"};
   auto activated = activate(std::move(next));
+  operations_->count_reload(activated.has_value());
   if (!activated) log(LogLevel::Error, "the configuration stays as it was: {}", activated.error().message);
   return activated;
 }
@@ -194,6 +197,7 @@ void Supervisor::on_worker_message(uint16_t slot, control::Message message) {
   if (asks) return gate_.submit(slot, protocol, std::move(message));
   if (const auto *release = std::get_if<control::Release>(&message)) {
     gate_.drop_session(release->session);
+    operations_->on_session_ended(slot, *release);
     udp_claims_.release(release->session);
   }
   multicast_.on_message(slot, message);
@@ -217,6 +221,7 @@ void Supervisor::on_worker_ready(uint16_t slot) {
 }
 
 void Supervisor::on_worker_gone(uint16_t slot) {
+  operations_->on_worker_gone(slot);
   rings_.writer_gone(slot);
   multicast_.on_worker_gone(slot);
   gate_.drop_worker(slot);

@@ -42,6 +42,7 @@ constexpr std::array<const char *, std::variant_size_v<Message>> kNames = {"Hell
                                                                            "Playing",
                                                                            "ReaderPaused",
                                                                            "Release",
+                                                                           "Pong",
                                                                            "RingTooSmall",
                                                                            "DescriptionChanged",
                                                                            "StrayDatagram",
@@ -74,6 +75,7 @@ constexpr std::array<const char *, std::variant_size_v<Message>> kNames = {"Hell
                                                                            "RingReplaced",
                                                                            "RingKept",
                                                                            "StreamEnded",
+                                                                           "Ping",
                                                                            "Kick",
                                                                            "Shutdown"};
 static_assert(kNames.back() != nullptr);

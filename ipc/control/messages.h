@@ -4,6 +4,7 @@
 #pragma once
 
 #include "common/base/codec.h"
+#include "common/base/traffic.h"
 #include "common/media/stream_description.h"
 #include "ipc/control/slot_set.h"
 
@@ -237,9 +238,16 @@ struct ReaderPaused {
   SessionId session = 0;
 };
 
-// The session is over. Unknown ids are ignored.
+// The session is over, of a client, a source, a muxer or viewers. Unknown ids are ignored.
 struct Release {
   SessionId session = 0;
+  std::string path; // that it had to do with; empty: none
+  Traffic traffic;  // all of it
+};
+
+// To a Ping.
+struct Pong {
+  int64_t stamp = 0;
 };
 
 // The writer's ring should hold `wanted_bytes`: RingReplaced, or RingKept.
@@ -451,6 +459,11 @@ struct StreamEnded {
   StreamId stream = 0;
 };
 
+// Answered with Pong at once, so that it shows how busy the worker is.
+struct Ping {
+  int64_t stamp = 0; // comes back
+};
+
 // A session, or, if `connection` is named, the connection of that number, whatever it does.
 struct Kick {
   SessionId session = 0;
@@ -464,11 +477,11 @@ struct Shutdown {};
 using Message =
     std::variant<Hello, LogLine, Connected, Closed, Authorize, Mux, MuxerReady, MuxerEnded, MuxerUsed, Describe, Admit,
                  Publish, Record, PublisherPaused, Read, Claim, JoinMulticast, SourceReady, SourceFailed, SourceMoved,
-                 Playing, ReaderPaused, Release, RingTooSmall, DescriptionChanged, StrayDatagram, HeardAll, HandOver,
-                 Welcome, Settings, Certificate, Drain, StreamSettings, Described, Redirected, Refused, Admitted,
-                 PublishGranted, Recorded, Claimed, ReadGranted, MulticastGranted, SendMulticast, StopMulticast,
-                 StartSource, StopSource, StartMuxer, StopMuxer, MuxerGranted, MuxerWithdrawn, ForgetVerdicts,
-                 StrayOffer, RingReplaced, RingKept, StreamEnded, Kick, Shutdown>;
+                 Playing, ReaderPaused, Release, Pong, RingTooSmall, DescriptionChanged, StrayDatagram, HeardAll,
+                 HandOver, Welcome, Settings, Certificate, Drain, StreamSettings, Described, Redirected, Refused,
+                 Admitted, PublishGranted, Recorded, Claimed, ReadGranted, MulticastGranted, SendMulticast,
+                 StopMulticast, StartSource, StopSource, StartMuxer, StopMuxer, MuxerGranted, MuxerWithdrawn,
+                 ForgetVerdicts, StrayOffer, RingReplaced, RingKept, StreamEnded, Ping, Kick, Shutdown>;
 
 // Their bytes are wiped where they were copied to.
 inline bool may_hold_secrets(const Message &message) {
@@ -581,7 +594,13 @@ template <class A> void visit(A &a, ReaderPaused &m) {
   a(m.session);
 }
 template <class A> void visit(A &a, Release &m) {
-  a(m.session);
+  a(m.session), a(m.path), a(m.traffic);
+}
+template <class A> void visit(A &a, Pong &m) {
+  a(m.stamp);
+}
+template <class A> void visit(A &a, Ping &m) {
+  a(m.stamp);
 }
 template <class A> void visit(A &a, RingTooSmall &m) {
   a(m.stream), a(m.wanted_bytes);

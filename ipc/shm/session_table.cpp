@@ -30,6 +30,18 @@ size_t large_offset(uint32_t sessions) {
 
 } // namespace
 
+Traffic traffic_of(const SessionRecord &record) {
+  auto count = [](const std::atomic<uint64_t> &counter) { return counter.load(std::memory_order_relaxed); };
+  return {.bytes_in = count(record.bytes_in),
+          .bytes_out = count(record.bytes_out),
+          .packets_in = count(record.packets_in),
+          .packets_out = count(record.packets_out),
+          .lost = count(record.lost),
+          .dropped = count(record.dropped),
+          .laps = count(record.skips),
+          .jitter_us = record.jitter_us.load(std::memory_order_relaxed)};
+}
+
 size_t SessionTable::bytes_for(uint32_t sessions) {
   return large_offset(sessions) + large_buffers_for(sessions) * kLargeBufferBytes;
 }

@@ -10,7 +10,9 @@
 #include "common/base/bytes.h"
 #include "common/base/fd.h"
 #include "common/base/result.h"
+#include "common/base/traffic.h"
 
+#include <array>
 #include <atomic>
 #include <span>
 #include <type_traits>
@@ -31,6 +33,14 @@ inline uint16_t slot_of_session(uint64_t id) {
   return id & ((1 << kSlotBits) - 1);
 }
 
+// Answers over HTTP are counted by their status; the last stands for all others.
+constexpr std::array<uint16_t, 14> kCountedStatuses{200, 206, 301, 304, 400, 401, 403, 404, 405, 416, 500, 503, 504, 0};
+constexpr size_t index_of_status(uint16_t status) {
+  size_t i = 0;
+  while (i + 1 < kCountedStatuses.size() && kCountedStatuses[i] != status) i++;
+  return i;
+}
+
 struct alignas(64) SlotHeader {
   uint64_t magic;
   uint32_t version;
@@ -42,14 +52,17 @@ struct alignas(64) SlotHeader {
   std::atomic<uint64_t> blame_session; // what the worker is handling right now (0: nothing of a session's)
   std::atomic<uint64_t> blame_stream;
   std::atomic<uint64_t> blame_sequence;
+  // Of all incarnations: connections of clients that were accepted, those that were turned away, answers over HTTP.
+  std::atomic<uint64_t> accepted, refused, answers[kCountedStatuses.size()];
 };
 
 enum class RecordState : uint32_t { Free, Open, Closing };
 
 enum class SessionKind : uint8_t {
-  Client, // of a client that publishes or reads, or may do so
-  Source, // of a stream that is pulled
-  Muxer,  // that reads a stream for many viewers
+  Client,  // of a client that publishes or reads, or may do so
+  Source,  // of a stream that is pulled
+  Muxer,   // that reads a stream for many viewers
+  Viewers, // of a muxer's stream, all those of one worker
 };
 // What a session's media comes or goes by.
 enum class Carrier : uint8_t { None, Tcp, Udp, Multicast };
@@ -87,7 +100,7 @@ struct alignas(64) SessionRecord {
   uint32_t log_id; // 9 digits, shown in logs and the API; the id itself is a secret of the client's
   uint64_t id;
   uint64_t connection;          // of an interleaved session: ConnectionRecord::id, else 0
-  uint64_t stream;              // control::StreamId, 0 = none
+  uint64_t stream;              // control::StreamId, of viewers control::MuxerId; 0 = none
   std::atomic<uint64_t> cursor; // a reader's next ring sequence
   std::atomic<uint64_t> bytes_in, bytes_out, packets_in, packets_out, lost;
   // Of a reader: packets that it did not get; those of them that it was too slow for, and in how many gaps.
@@ -104,10 +117,13 @@ struct alignas(64) SessionRecord {
   alignas(8) uint8_t protocol_state[1536];
 };
 
-static_assert(sizeof(SlotHeader) == 64);
+static_assert(sizeof(SlotHeader) == 192);
 static_assert(sizeof(ConnectionRecord) == 320);
 static_assert(sizeof(SessionRecord) == 2304);
 static_assert(std::is_standard_layout_v<ConnectionRecord> && std::is_standard_layout_v<SessionRecord>);
+
+// May be written to meanwhile.
+Traffic traffic_of(const SessionRecord &record);
 
 // A mapping of a table; whoever maps it must unmap nothing else. Not thread-safe.
 class SessionTable {

@@ -36,7 +36,7 @@ std::optional<std::string_view> behind(std::string_view route, std::string_view 
   return route.substr(prefix.size());
 }
 
-// What clients have at a server, and whether that is running.
+// What clients have at a server.
 struct SessionKind {
   std::string_view route; // "/v1/<route>/list"
   config::Protocol protocol;
@@ -48,13 +48,6 @@ constexpr std::array<SessionKind, 4> kSessionKinds{{
     {"rtmpconns", config::Protocol::Rtmp, false},
     {"rtmpsconns", config::Protocol::Rtmp, true},
 }};
-
-bool is_running(const SessionKind &kind, const config::Configuration &configuration) {
-  if (!config::serves(configuration, kind.protocol)) return false;
-  config::Encryption encryption =
-      kind.protocol == config::Protocol::Rtsp ? configuration.encryption : configuration.rtmp_encryption;
-  return encryption == config::Encryption::Optional || (encryption == config::Encryption::Strict) == kind.tls;
-}
 
 } // namespace
 
@@ -87,7 +80,7 @@ http::Response Api::answer_get(std::string_view route) const {
   if (route == "/v1/workers/list") return json_response(workers_json(backend_));
   if (route == "/v1/hlsmuxers/list" && !configuration.hls_disable) return json_response(muxers_json(backend_));
   for (const SessionKind &kind : kSessionKinds)
-    if (route == fmt::format("/v1/{}/list", kind.route) && is_running(kind, configuration))
+    if (route == fmt::format("/v1/{}/list", kind.route) && config::listens(configuration, kind.protocol, kind.tls))
       return json_response(sessions_json(backend_, kind.protocol, kind.tls));
   return failure(404, "no such route");
 }
@@ -103,7 +96,7 @@ http::Response Api::answer_post(std::string_view route, const std::string &body)
 std::optional<http::Response> Api::kick(std::string_view route) {
   for (const SessionKind &kind : kSessionKinds) {
     auto text = behind(route, fmt::format("/v1/{}/kick/", kind.route));
-    if (!text || !is_running(kind, backend_.configuration())) continue;
+    if (!text || !config::listens(backend_.configuration(), kind.protocol, kind.tls)) continue;
     uint32_t id = 0;
     auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), id);
     bool known =

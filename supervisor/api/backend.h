@@ -15,6 +15,7 @@ namespace sluice::api {
 
 // A worker slot.
 struct WorkerInfo {
+  uint16_t slot = 0;
   std::string name; // "rtsp-0"
   config::Protocol protocol = config::Protocol::Rtsp;
   pid_t pid = 0, keeper_pid = 0; // 0: there is none now

@@ -19,7 +19,7 @@ Result<PathAccess> path_access(const config::PathConfiguration &path, Action act
 }
 
 Authenticator::Authenticator(loop::Loop &loop, Listener &listener, const NonceSecret &secret)
-    : listener_(listener), nonces_(secret), external_(loop, *this), slow_(loop, *this) {}
+    : loop_(loop), listener_(listener), nonces_(secret), external_(loop, *this), slow_(loop, *this) {}
 
 void Authenticator::configure(const Settings &settings) {
   settings_ = settings;
@@ -44,6 +44,7 @@ void Authenticator::check(Id id, Request request) {
     question.user = basic ? std::move(basic->user) : SecretText();
     question.password = basic ? std::move(basic->password) : SecretText();
   }
+  request.asked_at = loop_.now();
   pending_.emplace(id, std::move(request));
   auto asked = external_.ask(id, settings_.external_url, settings_.read_timeout, question);
   if (!asked) on_external_answer(id, std::move(asked));
@@ -60,6 +61,7 @@ void Authenticator::on_external_answer(Id id, Result<void> answered) {
   CHECK(found != pending_.end());
   Request request = std::move(found->second);
   pending_.erase(found);
+  statistics_.external.observe(loop_.now() - request.asked_at);
   if (answered) return check_locally(id, std::move(request));
   Verdict verdict{false, "external authentication failed: " + answered.error().message, {}, false};
   if (request.protocol != config::Protocol::Rtmp) verdict.challenges.push_back(basic_challenge());
@@ -130,6 +132,7 @@ void Authenticator::on_compared(Id id, bool match) {
 }
 
 void Authenticator::answer(Id id, const Verdict &verdict) {
+  (verdict.accepted ? statistics_.accepted : statistics_.refused)++;
   listener_.on_verdict(id, verdict);
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "common/base/ip_list.h"
+#include "common/base/latency_histogram.h"
 #include "common/loop/loop.h"
 #include "supervisor/auth/external.h"
 #include "supervisor/auth/http_authorization.h"
@@ -42,6 +43,7 @@ struct Request {
   SecretText user, password; // not of RTSP, without header
 
   PathAccess access;
+  Nanoseconds asked_at = 0; // of the external server; the Authenticator's own
 };
 
 struct Verdict {
@@ -49,6 +51,12 @@ struct Verdict {
   std::string reason;                  // of a refusal; for logs, no secrets
   std::vector<std::string> challenges; // values of WWW-Authenticate, in order
   bool critical = false;               // asking again is useless: close the connection
+};
+
+// Since the start.
+struct Statistics {
+  uint64_t accepted = 0, refused = 0; // verdicts
+  LatencyHistogram external;          // how long the external server took, or was waited for
 };
 
 struct Settings {
@@ -80,6 +88,8 @@ public:
   void check(Id id, Request request);
   void cancel(Id id); // the client is gone; unknown ids are ignored
   size_t pending() const { return pending_.size(); }
+  const Statistics &statistics() const { return statistics_; }
+  uint64_t external_failures() const { return external_.failures(); }
 
 private:
   struct Given {
@@ -96,7 +106,9 @@ private:
   config::AuthMethods usable_methods(const Request &request) const;
   Verdict refusal(const Request &request, std::string reason) const;
 
+  loop::Loop &loop_;
   Listener &listener_;
+  Statistics statistics_;
   Nonces nonces_;
   Settings settings_;
   ExternalAuthentication external_;

@@ -225,6 +225,7 @@ void ExternalAuthentication::finish(Questions::iterator found, Result<void> answ
 }
 
 void ExternalAuthentication::warn(const std::string &server, const std::string &reason) {
+  failures_++;
   unwarned_++;
   Nanoseconds now = loop_.now();
   if (now < next_warning_) return;

@@ -40,6 +40,7 @@ public:
   Result<void> ask(Id id, const std::string &url, Nanoseconds timeout, const ExternalRequest &request);
   void cancel(Id id);
   size_t outstanding() const { return questions_.size(); }
+  uint64_t failures() const { return failures_; } // no answer, or not in time
 
 private:
   class Question;
@@ -64,6 +65,7 @@ private:
   std::deque<Id> waiting_; // without a transfer so far
   size_t transfers_ = 0, resolving_ = 0;
   Nanoseconds next_warning_ = 0;
+  uint64_t failures_ = 0;
   size_t unwarned_ = 0; // failures since the last line
 };
 

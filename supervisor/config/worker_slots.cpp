@@ -21,6 +21,14 @@ bool serves(const Configuration &configuration, Protocol protocol) {
   return !disabled[protocol];
 }
 
+bool listens(const Configuration &configuration, Protocol protocol, bool tls) {
+  if (!serves(configuration, protocol)) return false;
+  Encryption encryption = configuration.hls_encryption ? Encryption::Strict : Encryption::No;
+  if (protocol == Protocol::Rtsp) encryption = configuration.encryption;
+  if (protocol == Protocol::Rtmp) encryption = configuration.rtmp_encryption;
+  return encryption == Encryption::Optional || (encryption == Encryption::Strict) == tls;
+}
+
 bool needs_workers(const Configuration &configuration, Protocol protocol) {
   return serves(configuration, protocol) ||
          std::any_of(configuration.paths.begin(), configuration.paths.end(),

@@ -12,6 +12,8 @@ namespace sluice::config {
 
 // Clients are served, or only streams pulled.
 bool serves(const Configuration &configuration, Protocol protocol);
+// On its plain address, on that for TLS.
+bool listens(const Configuration &configuration, Protocol protocol, bool tls);
 bool needs_workers(const Configuration &configuration, Protocol protocol);
 
 // As many as configured, or as there are cores: then at least one, and no more than the others leave. Together

@@ -72,7 +72,10 @@ void Commands::refuse(const CommandSpec &spec) {
 
 bool Commands::launch(CommandId id, Hook &hook) {
   auto pid = launch_process(hook.spec);
+  Runs &runs = runs_[hook.spec.hook];
+  runs.started++;
   if (!pid) {
+    runs.failed++;
     log(LogLevel::Warn, "{} command can't be started ({}): {}", name_of(hook.spec), first_word(hook.spec.command),
         pid.error().message);
     failed_.push_back(id);
@@ -151,7 +154,11 @@ void Commands::on_child_gone(pid_t pid, int status) {
   } else {
     remove(found);
   }
-  if (owner != CommandId::None) on_exit(owner, WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+  if (owner != CommandId::None) {
+    int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    if (code != 0) runs_[hooks_.at(owner).spec.hook].failed++;
+    on_exit(owner, code);
+  }
   tell_if_idle(loop_.now());
 }
 

@@ -65,6 +65,11 @@ public:
   // SIGKILL to all at once; use after stop_all(), when asked to hurry.
   void kill_all();
   bool idle() const { return groups_.empty(); }
+  // Of each hook, since the start.
+  struct Runs {
+    uint64_t started = 0, failed = 0; // failed: could not be started, or ended by itself other than with 0
+  };
+  const std::map<std::string, Runs> &runs() const { return runs_; }
   size_t running() const { return groups_.size(); } // process groups under way, those that are being ended included
 
 private:
@@ -103,6 +108,7 @@ private:
   config::Environment environment_; // without credentials
 
   uint64_t last_id_ = 0;
+  std::map<std::string, Runs> runs_;         // by hook: there are five
   std::map<CommandId, Hook> hooks_;          // started and not stopped
   Groups groups_;                            // by leader; max_commands at most
   std::map<CommandId, Nanoseconds> resting_; // when to start again; max_commands at most

@@ -181,6 +181,7 @@ void Muxers::send(Found muxer) {
   if (!m.slot || !listener_.worker_serves(*m.slot)) return; // when it is ready
   int descriptor = m.writable.get();
   control::StartMuxer message{muxer->first, m.path, m.begun};
+  if (m.begun) resumed_++;
   m.sent = m.begun = true;
   listener_.send_to_worker(*m.slot, message, {&descriptor, 1});
 }
@@ -289,8 +290,16 @@ void Muxers::keep_to_budget() {
 
 std::vector<Muxers::Info> Muxers::list() const {
   std::vector<Info> infos;
-  for (const auto &[path, id] : by_path_) infos.push_back({path, muxers_.at(id).last_request_wall});
+  for (const auto &[path, id] : by_path_) {
+    const Muxer &muxer = muxers_.at(id);
+    infos.push_back({path, muxer.last_request_wall, memory_of(muxer.writable)});
+  }
   return infos;
+}
+
+std::string Muxers::path_of(control::MuxerId muxer) const {
+  auto found = muxers_.find(muxer);
+  return found == muxers_.end() ? "" : found->second.path;
 }
 
 } // namespace sluice

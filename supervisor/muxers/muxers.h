@@ -42,6 +42,7 @@ public:
   struct Info {
     std::string path;
     Nanoseconds last_request_wall = 0; // since 1970
+    uint64_t bytes = 0;                // of its store, in memory
   };
 
   explicit Muxers(Listener &listener);
@@ -59,7 +60,9 @@ public:
   void on_time(Nanoseconds now); // each second
 
   std::vector<Info> list() const;
-  uint64_t used_bytes() const; // of memory, by all stores now
+  std::string path_of(control::MuxerId muxer) const; // empty: there is no such muxer
+  uint64_t resumed() const { return resumed_; }      // muxers that went on in another worker
+  uint64_t used_bytes() const;                       // of memory, by all stores now
 
 private:
   struct Waiting {
@@ -110,6 +113,7 @@ private:
   std::map<std::string, Retry> retries_; // of paths whose muxer failed, with `always`
   std::deque<uint16_t> free_stores_;     // the longest unused first
   control::MuxerId next_muxer_ = 1;
+  uint64_t resumed_ = 0;
 };
 
 } // namespace sluice

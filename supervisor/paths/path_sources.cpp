@@ -62,6 +62,7 @@ void Paths::on_source_up(const SourceUp &up) {
     stream = nullptr;
   }
   bool continues = stream != nullptr;
+  if (continues) continued_++;
   if (!continues) {
     if (streams_.size() >= kMaxStreams) return on_grant_failed({up.slot, up.request, 0, up.source, "too many streams"});
     path.stream = next_stream_++;

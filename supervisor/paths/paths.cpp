@@ -153,6 +153,7 @@ void Paths::continue_stream(NamedPath &path, SlotIndex slot, const control::Publ
   Stream &stream = streams_.at(id);
   stream.publisher = publish.session;
   stream.slot = slot;
+  continued_++;
   set_deadline(stream.return_deadline, std::nullopt);
   add_session(publish.session, {slot, Role::Publishing, id, client_of(publish)});
   const PathRules &rules = path.second.rules;
@@ -301,6 +302,11 @@ std::optional<Paths::Reading> Paths::reading(SlotIndex slot, SessionId id) const
     return std::nullopt;
   StreamId stream = session->second.stream;
   return Reading{stream, streams_.at(stream).announced.tracks.size()};
+}
+
+std::string Paths::path_of(StreamId stream) const {
+  auto found = streams_.find(stream);
+  return found == streams_.end() ? "" : found->second.path;
 }
 
 std::optional<Paths::Part> Paths::part_of(SlotIndex slot, SessionId id) const {

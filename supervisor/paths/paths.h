@@ -51,6 +51,9 @@ public:
   std::optional<Part> part_of(SlotIndex slot, SessionId session) const;
   // Nobody publishes, reads or has yet to be told that it is over.
   bool idle() const { return sessions_.empty() && streams_.empty(); }
+  bool exists(const std::string &path) const { return paths_.contains(path); }
+  uint64_t continued() const { return continued_; } // streams, by a publisher or source that came back
+  std::string path_of(StreamId stream) const;       // empty: there is no such stream
   size_t streams() const { return streams_.size(); }
   size_t paths() const { return paths_.size(); }
 
@@ -179,6 +182,7 @@ private:
   StreamId next_stream_ = 1;
   SourceId next_source_ = 1;
   CommandNumber next_command_ = 1;
+  uint64_t continued_ = 0;
   Nanoseconds now_ = 0;                  // of the event under way, as the rest
   config::Protocol protocol_{};          // of the worker that it comes from
   std::vector<std::string> unused_;      // paths that may have become so

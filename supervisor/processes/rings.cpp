@@ -1,5 +1,6 @@
 #include "supervisor/processes/rings.h"
 
+#include "ipc/ring/atomic_words.h"
 #include "ipc/ring/ring_subscribers.h"
 #include "ipc/ring/ring_writer.h"
 #include "ipc/shm/memfd.h"
@@ -96,6 +97,13 @@ Result<Rings::Grant> Rings::find(control::StreamId stream) const {
   auto found = rings_.find(stream);
   if (found == rings_.end()) return Error{"no such stream"};
   return grant_of(found->second);
+}
+
+std::optional<Rings::Extent> Rings::extent(control::StreamId stream) const {
+  auto found = rings_.find(stream);
+  if (found == rings_.end() || found->second.generations.empty()) return std::nullopt;
+  auto &header = *reinterpret_cast<const ring::RingHeader *>(found->second.generations.back().mapping.bytes().data());
+  return Extent{found->second.capacity, ring::load(header.oldest), ring::load(header.head)};
 }
 
 void Rings::subscribe(control::StreamId stream, uint16_t slot) {

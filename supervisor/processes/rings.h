@@ -44,6 +44,11 @@ public:
   void writer_gone(uint16_t slot); // its worker died
   // Error: no such stream.
   Result<Grant> find(control::StreamId stream) const;
+  // What a worker says that its newest generation holds: entries from `oldest` to before `head`.
+  struct Extent {
+    uint64_t capacity_bytes = 0, oldest = 0, head = 0;
+  };
+  std::optional<Extent> extent(control::StreamId stream) const;
   // A slot is woken as long as there are more subscriptions of it than ends of them.
   void subscribe(control::StreamId stream, uint16_t slot);
   void unsubscribe(control::StreamId stream, uint16_t slot);

@@ -88,7 +88,7 @@ void Slot::start_worker() {
   channel_.emplace(std::move(pair->first));
   channel_poll_ = std::make_unique<loop::Poll>(loop_, channel_->fd(), static_cast<loop::Poll::Listener &>(*this));
   channel_poll_->watch(loop::Poll::kReadable);
-  greeted_ = doomed_ = false;
+  greeted_ = doomed_ = awaits_pong_ = false;
   unread_since_ = 0;
   doom_.clear();
   watchdog_.reset(loop_.now());
@@ -147,6 +147,7 @@ void Slot::look_after_worker() {
     return kill_keeper();
   }
   look_after_channel(now);
+  ping(now);
   bool hangs = watchdog_.look(table_.header().tick_ns.load(std::memory_order_relaxed), now);
   if (hangs && !doomed_) kill_worker("watchdog: no sign of life");
 }
@@ -160,6 +161,13 @@ void Slot::look_after_channel(Nanoseconds now) {
   } else if (now - unread_since_ > options_.max_unread && !doomed_) {
     kill_worker("it does not read its control channel");
   }
+}
+
+void Slot::ping(Nanoseconds now) {
+  if (!has_worker() || awaits_pong_ || now - pinged_at_ < kPingInterval) return;
+  pinged_at_ = now;
+  awaits_pong_ = true;
+  send(control::Ping{now});
 }
 
 void Slot::kill_worker(const std::string &why) {
@@ -208,6 +216,10 @@ void Slot::on_message(control::Received received) {
   if (checked && (hello != nullptr) == greeted_) checked = Error{greeted_ ? "a second Hello" : "no Hello"};
   if (checked && hello != nullptr) checked = greet(*hello);
   if (!checked) return kill_worker(checked.error().message);
+  if (const auto *pong = std::get_if<control::Pong>(&message)) {
+    if (std::exchange(awaits_pong_, false) && pong->stamp == pinged_at_) round_trips_.observe(loop_.now() - pinged_at_);
+    return;
+  }
   if (hello == nullptr)
     return listener_.on_worker_message(*this, std::move(received.message), std::move(received.descriptors));
   greeted_ = true;

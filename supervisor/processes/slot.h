@@ -4,6 +4,7 @@
 #pragma once
 
 #include "common/base/fd.h"
+#include "common/base/latency_histogram.h"
 #include "common/loop/loop.h"
 #include "ipc/control/channel.h"
 #include "ipc/shm/session_table.h"
@@ -65,13 +66,16 @@ public:
   bool has_worker() const { return greeted_ && !doomed_; } // said Hello and was not given up
   Nanoseconds serves_since() const { return greeted_at_; } // if it has one
   bool congested() const { return channel_ && channel_->congested(); }
-  pid_t keeper_pid() const { return keeper_pid_; }      // 0: none
-  pid_t worker_pid() const { return worker_pid_; }      // as the keeper reported it; 0: none
-  uint64_t restarts() const { return restarts_; }       // of workers
+  pid_t keeper_pid() const { return keeper_pid_; } // 0: none
+  pid_t worker_pid() const { return worker_pid_; } // as the keeper reported it; 0: none
+  uint64_t restarts() const { return restarts_; }  // of workers
+  // From a Ping to its Pong, each second; of all incarnations.
+  const LatencyHistogram &round_trips() const { return round_trips_; }
   int session_table() const { return table_fd_.get(); } // memfd
   const shm::SessionTable &table() const { return table_; }
 
 private:
+  static constexpr Nanoseconds kPingInterval = kSecond;
   enum class State : uint8_t {
     Idle,     // no keeper; at the begin, and while the next one waits for its time
     Resting,  // a keeper, its next worker waits for its time
@@ -100,6 +104,7 @@ private:
   void watch_channel();
   void look_after_worker();
   void look_after_channel(Nanoseconds now);
+  void ping(Nanoseconds now);
   void worker_gone(const std::string &how);
   void leave();
   void close();
@@ -130,6 +135,9 @@ private:
   std::unique_ptr<loop::Poll> channel_poll_;
   bool greeted_ = false;
   Nanoseconds greeted_at_ = 0;
+  Nanoseconds pinged_at_ = 0;
+  bool awaits_pong_ = false;
+  LatencyHistogram round_trips_;
   bool doomed_ = false;
   Nanoseconds doomed_at_ = 0;
   Nanoseconds unread_since_ = 0; // the channel's queue made no progress since; 0: it is empty

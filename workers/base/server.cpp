@@ -51,6 +51,12 @@ void Server::identify(shm::ConnectionRecord &record) {
   record.id = next_connection_++;
   record.log_id = draw_log_id();
   record.created_ns = wall_now();
+  allocator_.table().header().accepted.fetch_add(record.is_source == 0 ? 1 : 0, std::memory_order_relaxed);
+}
+
+void Server::release(shm::SessionRecord &record, const std::string &path) {
+  record.state.store(shm::RecordState::Closing, std::memory_order_release);
+  supervisor_.send(control::Release{.session = record.id, .path = path, .traffic = shm::traffic_of(record)});
 }
 
 uint32_t Server::identify(shm::SessionRecord &record) {
@@ -89,6 +95,8 @@ void Server::on_message(control::Received &received) {
           sources_.stop(message);
         } else if constexpr (std::is_same_v<T, control::Drain>) {
           drain();
+        } else if constexpr (std::is_same_v<T, control::Ping>) {
+          supervisor_.send(control::Pong{message.stamp});
         } else if constexpr (std::is_same_v<T, control::StreamEnded>) {
           // its sessions are kicked one by one
         } else if (!on_other(received)) {

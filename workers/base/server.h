@@ -62,6 +62,10 @@ public:
   void identify(shm::ConnectionRecord &record);
   uint32_t identify(shm::SessionRecord &record); // returns its low half, unique among the worker's sessions
 
+  // Tells that a session is over: what flowed, and where. Its record is to be given back.
+  void release(shm::SessionRecord &record, const std::string &path);
+  void count_refused() { allocator_.table().header().refused.fetch_add(1, std::memory_order_relaxed); }
+
   // Whether so many more descriptors leave the reserve that messages need.
   bool has_descriptors(size_t more) const { return descriptors_ + more <= max_descriptors_; }
   void count_descriptors(ptrdiff_t more) {

@@ -15,12 +15,13 @@ class Publication;
 
 class Source {
 public:
-  explicit Source(control::SourceId id) : id_(id) {}
+  Source(control::SourceId id, std::string path) : id_(id), path_(std::move(path)) {}
   virtual ~Source() = default;
   Source(const Source &) = delete;
   Source &operator=(const Source &) = delete;
 
   control::SourceId id() const { return id_; }
+  const std::string &path() const { return path_; }
   virtual void begin() = 0;
   // To its SourceReady.
   virtual void on_granted(const control::PublishGranted &granted, const std::vector<Fd> &rings) = 0;
@@ -33,6 +34,7 @@ public:
 
 private:
   control::SourceId id_;
+  std::string path_;
 };
 
 } // namespace sluice::worker

@@ -68,8 +68,8 @@ Result<Sources::Records> Sources::take_records() {
     if (session != nullptr) server_.allocator().give_back(*session);
     return Error{"the session table is full"};
   }
-  server_.identify(*connection);
   connection->is_source = 1;
+  server_.identify(*connection);
   server_.identify(*session);
   session->kind = shm::SessionKind::Source;
   return Records{connection, session};

@@ -138,7 +138,7 @@ void Muxer::close(std::optional<control::MuxerEnded> ended) {
   if (std::exchange(closed_, true)) return;
   if (std::exchange(reading_, false)) stream_->remove(*this);
   if (stream_ != nullptr) server_.streams().leave(*std::exchange(stream_, nullptr));
-  server_.supervisor().send(control::Release{.session = session()});
+  server_.release(record_, path_);
   if (ended) server_.supervisor().send(*ended);
   server_.retire(*this);
 }

@@ -37,6 +37,7 @@ void Server::on_accepted(Fd fd, worker::Transport transport) {
   bool full = connections_.size() >= settings().max_sessions || !has_descriptors(1);
   shm::ConnectionRecord *record = full ? nullptr : allocator().take_connection();
   if (record == nullptr) {
+    count_refused();
     log(LogLevel::Warn, "[HLS] connection refused: maxSessions ({}) or the limit of descriptors reached",
         settings().max_sessions);
     return loop::close_in_order(fd.get());
@@ -122,8 +123,24 @@ void Server::send_asset(const http::RequestKey &key, const http::Request &reques
   respond(key, std::move(response));
 }
 
+shm::SessionRecord *Server::take_viewers(control::MuxerId muxer) {
+  shm::SessionRecord *record = allocator().take_session();
+  if (record == nullptr) return nullptr;
+  identify(*record);
+  record->kind = shm::SessionKind::Viewers;
+  record->stream = muxer;
+  record->carrier = shm::Carrier::Tcp;
+  return record;
+}
+
+void Server::count_answer(uint16_t status) {
+  auto &count = allocator().table().header().answers[shm::index_of_status(status)];
+  count.fetch_add(1, std::memory_order_relaxed);
+}
+
 void Server::respond(const http::RequestKey &key, http::Response response) {
   allow_origin(response, settings().hls.allow_origin);
+  count_answer(response.status);
   http_.respond(key, std::move(response)); // else its client is gone
 }
 

@@ -24,6 +24,9 @@ public:
   // --- for viewers and muxers ---
 
   void respond(const http::RequestKey &key, http::Response response);
+  void count_answer(uint16_t status);
+  // Of the viewers of a stream; null: the table is full.
+  shm::SessionRecord *take_viewers(control::MuxerId muxer);
   control::RequestId ask(Muxer &muxer); // its on_answer() gets the answer
   void retire(Muxer &muxer);
   void on_published(const store::StoreWriter &store);

@@ -151,6 +151,7 @@ void Viewers::on_stream(Question question, control::Received &received) {
     if (playout) {
       stream = &streams_[question.path];
       stream->playout = std::move(*playout);
+      if (stream->record == nullptr) stream->record = server_.take_viewers(granted->muxer);
       stream->used = true;
     } else {
       log(LogLevel::Error, "[HLS] [muxer {}] {}", question.path, playout.error().message);
@@ -175,6 +176,10 @@ void Viewers::on_withdrawn(control::MuxerId muxer) {
 // Who waits for more of it may get that of the next one.
 void Viewers::drop_stream(std::map<std::string, Stream>::iterator stream) {
   std::vector<KeyText> waiting = std::move(stream->second.waiting);
+  if (shm::SessionRecord *record = stream->second.record) {
+    server_.release(*record, stream->first);
+    server_.allocator().give_back(*record);
+  }
   streams_.erase(stream);
   for (const KeyText &key : waiting)
     if (Pending *pending = find(key)) enter(*pending);
@@ -262,7 +267,16 @@ void Viewers::wait_for(Pending &pending, Stream &stream, Nanoseconds patience) {
   stream.waiting.push_back(text_of(pending.key));
 }
 
+void Viewers::count(const Pending &pending, const http::Response &response) {
+  auto stream = streams_.find(pending.route.stream);
+  if (stream == streams_.end() || stream->second.record == nullptr) return;
+  shm::SessionRecord &record = *stream->second.record;
+  if (pending.request.method == "GET") record.bytes_out.fetch_add(response.body.size(), std::memory_order_relaxed);
+  record.packets_out.fetch_add(1, std::memory_order_relaxed);
+}
+
 void Viewers::answer(Pending &pending, http::Response response) {
+  count(pending, response);
   http::RequestKey key = pending.key;
   pending_.erase(text_of(key));
   server_.respond(key, std::move(response));

@@ -5,6 +5,7 @@
 #include "common/base/ip_list.h"
 #include "common/http/server/server.h"
 #include "ipc/control/channel.h"
+#include "ipc/shm/session_table.h"
 #include "workers/hls/playlist/directives.h"
 #include "workers/hls/playout.h"
 #include "workers/hls/route.h"
@@ -55,6 +56,7 @@ private:
   };
   struct Stream {
     std::unique_ptr<Playout> playout;
+    shm::SessionRecord *record = nullptr; // what they were sent; null: the table was full
     std::vector<KeyText> waiting;
     bool used = false; // since the supervisor was told
   };
@@ -78,6 +80,7 @@ private:
   void answer(Pending &pending, http::Response response);
   void fail(Pending &pending, uint16_t status, std::string_view reason = {});
   void refuse(Pending &pending, const control::Refused &refused);
+  void count(const Pending &pending, const http::Response &response);
   void drop_stream(std::map<std::string, Stream>::iterator stream);
 
   Server &server_;

@@ -24,8 +24,10 @@ void Server::on_accepted(Fd fd, worker::Transport transport) {
   bool full = connections_.size() >= limit;
   bool hopeless = connections_.size() >= limit + kToldToGo || !has_descriptors(1);
   shm::ConnectionRecord *record = hopeless ? nullptr : allocator().take_connection();
-  if (full || record == nullptr)
+  if (full || record == nullptr) {
     log(LogLevel::Warn, "[RTMP] connection refused: maxSessions ({}) or the limit of descriptors reached", limit);
+    count_refused();
+  }
   if (record == nullptr) return loop::close_in_order(fd.get());
   loop::prepare_stream_socket(fd.get());
   loop::StreamSocket socket = transport == worker::Transport::Tls

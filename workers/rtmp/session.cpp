@@ -46,7 +46,6 @@ Session::Session(Server &server, Connection &connection, shm::SessionRecord &rec
 
 Session::~Session() {
   close();
-  record_.state.store(shm::RecordState::Closing, std::memory_order_release);
   server_.allocator().give_back(record_);
 }
 
@@ -274,7 +273,7 @@ void Session::close() {
   }
   if (stream_ != nullptr) server_.streams().leave(*std::exchange(stream_, nullptr));
   server_.remove_session(static_cast<uint32_t>(id()));
-  server_.supervisor().send(control::Release{.session = id()});
+  server_.release(record_, path_);
 }
 
 } // namespace sluice::rtmp

@@ -24,7 +24,7 @@ Result<std::unique_ptr<worker::Source>> Source::create(Server &server, const con
 
 Source::Source(Server &server, const control::StartSource &start, Url url, worker::SourceConnection::Target target,
                worker::Sources::Records records)
-    : worker::Source(start.source), server_(server), record_(*records.session),
+    : worker::Source(start.source, start.path), server_(server), record_(*records.session),
       machine_({.url = std::move(url), .seed = secure_random()}),
       connection_(server, *this, *records.connection, std::move(target)), last_media_ns_(server.event_loop().now()),
       timer_(server.event_loop(), *this) {
@@ -33,7 +33,7 @@ Source::Source(Server &server, const control::StartSource &start, Url url, worke
 
 Source::~Source() {
   publisher_.reset();
-  record_.state.store(shm::RecordState::Closing, std::memory_order_release);
+  server_.release(record_, path());
   server_.allocator().give_back(record_);
 }
 

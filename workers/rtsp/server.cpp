@@ -75,6 +75,7 @@ void Server::adopt(Fd fd, Transport transport, const control::HandOver *from) {
 }
 
 void Server::refuse_connection(int fd, Transport transport) {
+  count_refused();
   log(LogLevel::Warn, "[RTSP] connection refused: maxSessions ({}) or the limit of descriptors reached",
       settings().max_sessions);
   if (transport == Transport::Tls) return loop::close_in_order(fd);

@@ -337,9 +337,8 @@ void Session::close(const std::string &reason, const Connection *except) {
   publisher_.reset();
   close_sockets();
   if (stream_ != nullptr) server_.streams().leave(*std::exchange(stream_, nullptr));
-  server_.supervisor().send(control::Release{.session = id()});
+  server_.release(record_, std::string(state().path_text()));
   Connection *connection = media_connection();
-  record_.state.store(shm::RecordState::Closing, std::memory_order_release);
   server_.retire(*this);
   if (connection != nullptr && connection != except) connection->close(reason);
 }

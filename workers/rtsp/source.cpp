@@ -49,7 +49,7 @@ Result<std::unique_ptr<worker::Source>> Source::create(Server &server, const con
 
 Source::Source(Server &server, const control::StartSource &start, Url url, SourceConnection::Target target,
                worker::Sources::Records records)
-    : worker::Source(start.source), server_(server), any_port_(start.any_port), record_(*records.session),
+    : worker::Source(start.source, start.path), server_(server), any_port_(start.any_port), record_(*records.session),
       client_(options_of(start, std::move(url), server)),
       connection_(server, *this, *records.connection, std::move(target)), sockets_(server, *this, *records.session),
       timer_(server.event_loop(), *this) {}
@@ -57,7 +57,7 @@ Source::Source(Server &server, const control::StartSource &start, Url url, Sourc
 Source::~Source() {
   publisher_.reset();
   sockets_.close();
-  record_.state.store(shm::RecordState::Closing, std::memory_order_release);
+  server_.release(record_, path());
   server_.allocator().give_back(record_);
 }
 

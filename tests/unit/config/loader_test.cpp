@@ -399,15 +399,11 @@ TEST(LoadErrors, AreBounded) {
 
 TEST(NotBuilt, IsRefusedByName) {
   EXPECT_THAT(errors("pprof: yes"), ElementsAre("f.yml:1: pprof: not supported yet; expected the default, no"));
-  for (const char *text : {"metrics: yes", "pprof: yes", "logDestinations: [file]", "logDestinations: [stdout, syslog]",
+  for (const char *text : {"pprof: yes", "logDestinations: [file]", "logDestinations: [stdout, syslog]",
                            "logFormat: json", "crashDirectory: /var/crash"}) {
     std::string name(text, std::string_view(text).find(':'));
     EXPECT_THAT(errors(text), ElementsAre(HasSubstr("f.yml:1: " + name + ": not supported yet;"))) << text;
   }
-}
-
-TEST(NotBuilt, IsRefusedBesideWhatItIsFor) {
-  EXPECT_THAT(errors("api: yes\napiEncryption: yes"), ElementsAre(HasSubstr("apiEncryption: not supported yet")));
 }
 
 TEST(NotBuilt, IsAcceptedWhereItHasNoEffect) {

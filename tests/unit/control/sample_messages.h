@@ -40,7 +40,8 @@ inline std::vector<Message> sample_messages() {
           SourceMoved{1, "rtsp://host/path"},
           Playing{3},
           ReaderPaused{3},
-          Release{3},
+          Release{3, "path", {1, 2, 3, 4, 5, 6, 7, 8}},
+          Pong{1},
           RingTooSmall{4, 1 << 20},
           DescriptionChanged{4, sample_description()},
           StrayDatagram{"1.2.3.4:5", true, 96, 7},
@@ -73,6 +74,7 @@ inline std::vector<Message> sample_messages() {
           RingReplaced{1},
           RingKept{1},
           StreamEnded{1},
+          Ping{1},
           Kick{1, "terminated", 2},
           Shutdown{}};
 }

@@ -20,13 +20,13 @@ Result<std::unique_ptr<worker::Source>> Source::create(worker::Server &server, c
   if (!server.has_descriptors(HttpClient::kDescriptors)) return Error{"no descriptors left"};
   worker::Sources::Records records = TRY(server.sources().take_records());
   server.allocator().give_back(*records.connection); // libcurl has its own
-  return std::make_unique<Source>(server, start.source, std::move(client), *records.session);
+  return std::make_unique<Source>(server, start, std::move(client), *records.session);
 }
 
-Source::Source(worker::Server &server, control::SourceId id, std::unique_ptr<HttpClient> client,
+Source::Source(worker::Server &server, const control::StartSource &start, std::unique_ptr<HttpClient> client,
                shm::SessionRecord &record)
-    : worker::Source(id), server_(server), record_(record), client_(std::move(client)), first_(*client_, *this),
-      timer_(server.event_loop(), *this) {
+    : worker::Source(start.source, start.path), server_(server), record_(record), client_(std::move(client)),
+      first_(*client_, *this), timer_(server.event_loop(), *this) {
   for (shm::MediaSocket &socket : record_.sockets) socket.fd = -1;
   server_.count_descriptors(HttpClient::kDescriptors);
 }
@@ -34,7 +34,7 @@ Source::Source(worker::Server &server, control::SourceId id, std::unique_ptr<Htt
 Source::~Source() {
   server_.count_descriptors(-HttpClient::kDescriptors);
   publisher_.reset();
-  record_.state.store(shm::RecordState::Closing, std::memory_order_release);
+  server_.release(record_, path());
   server_.allocator().give_back(record_);
 }
 

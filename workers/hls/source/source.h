@@ -27,7 +27,8 @@ public:
   static Result<std::unique_ptr<worker::Source>> create(worker::Server &server, const control::StartSource &start,
                                                         const std::vector<Fd> &fds);
   // The record goes back to its table with the source.
-  Source(worker::Server &server, control::SourceId id, std::unique_ptr<HttpClient> client, shm::SessionRecord &record);
+  Source(worker::Server &server, const control::StartSource &start, std::unique_ptr<HttpClient> client,
+         shm::SessionRecord &record);
   ~Source() override;
 
   void begin() override;
