@@ -112,8 +112,7 @@ constexpr auto kGlobalParameters = std::to_array<Parameter<Global>>({
     {"apiServerCert", &Global::api_server_cert, "server.crt", ApiCertificate, IsDefault, no_check, kIdle,
      "Certificate of the API's TLS listener."},
 
-    {"metrics", &Global::metrics, "no", MetricsListener, IsDefault, no_check, kOn,
-     "Serve metrics for Prometheus."},
+    {"metrics", &Global::metrics, "no", MetricsListener, IsDefault, no_check, kOn, "Serve metrics for Prometheus."},
     {"metricsAddress", &Global::metrics_address, "127.0.0.1:9998", MetricsListener, IsDefault, no_check, kIdle,
      "Address of the metrics."},
     {"pprof", &Global::pprof, "no", PprofListener, IsDefault, no_check, not_built, "Serve profiles for pprof."},
