@@ -79,7 +79,7 @@ void Server::close_clients() {
 
 // --- requests ---
 
-void Server::on_request(http::HttpServer &, const http::RequestKey &key, const loop::SocketAddress &peer,
+void Server::on_request(http::HttpServer &, const http::RequestKey &key, const loop::SocketAddress &,
                         http::Request request) {
   note_blame(0);
   if (request.method == "OPTIONS") return respond(key, preflight_response(request));
@@ -100,7 +100,7 @@ void Server::on_request(http::HttpServer &, const http::RequestKey &key, const l
     return send_asset(key, request, player_page());
   case Route::Kind::File:
     if (const PageAsset *asset = find_page_asset(route.file)) return send_asset(key, request, *asset);
-    return viewers_.on_request(key, peer.text(), std::move(route), std::move(request));
+    return viewers_.on_request(key, connections_.at(key.connection)->peer, std::move(route), std::move(request));
   }
 }
 

@@ -3,32 +3,27 @@
 #include "common/base/check.h"
 #include "common/base/random.h"
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-
-#include <cstring>
+#include <sodium.h>
 
 namespace sluice::hls {
 
 Verdicts::Verdicts() {
+  CHECK(::sodium_init() >= 0);
   for (uint8_t &byte : secret_) byte = static_cast<uint8_t>(secure_random());
 }
 
-// Lengths come first, so that no two askers give the same text.
+// BLAKE2b with a key (RFC 7693). Lengths come first, so that no two askers give the same text.
 Verdicts::Key Verdicts::key_of(const Asker &asker) const {
-  std::string text;
+  crypto_generichash_state state;
+  Key key{};
+  ::crypto_generichash_init(&state, secret_.data(), secret_.size(), sizeof key);
   for (std::string_view part : {asker.address, asker.path, asker.query, asker.authorization}) {
     uint64_t size = part.size();
-    text.append(reinterpret_cast<const char *>(&size), sizeof size);
-    text += part;
+    ::crypto_generichash_update(&state, reinterpret_cast<const uint8_t *>(&size), sizeof size);
+    ::crypto_generichash_update(&state, reinterpret_cast<const uint8_t *>(part.data()), part.size());
   }
-  Key key{};
-  unsigned length = sizeof key;
-  const uint8_t *made = ::HMAC(EVP_sha256(), secret_.data(), static_cast<int>(secret_.size()),
-                               reinterpret_cast<const uint8_t *>(text.data()), text.size(),
-                               reinterpret_cast<uint8_t *>(key.data()), &length);
-  CHECK(made != nullptr && length == sizeof key);
-  OPENSSL_cleanse(text.data(), text.size());
+  ::crypto_generichash_final(&state, reinterpret_cast<uint8_t *>(key.data()), sizeof key);
+  ::sodium_memzero(&state, sizeof state);
   return key;
 }
 

@@ -53,7 +53,7 @@ Viewers::Pending *Viewers::find(const KeyText &key) {
   return found == pending_.end() ? nullptr : &found->second;
 }
 
-void Viewers::on_request(const http::RequestKey &key, const std::string &peer, Route route, http::Request request) {
+void Viewers::on_request(const http::RequestKey &key, std::string_view peer, Route route, http::Request request) {
   std::string address = http::client_address(request, host_of(peer), trusted_proxies_);
   auto [place, fresh] =
       pending_.emplace(text_of(key), Pending{key, std::move(request), std::move(route), std::move(address), {}, 0});
@@ -197,15 +197,22 @@ bool Viewers::serve(Pending &pending, Stream &stream) {
   return playlist ? serve_playlist(pending, stream) : serve_file(pending, stream, *name);
 }
 
+// Once, however often it has to wait.
+Result<void> Viewers::look_at_query(Pending &pending) {
+  if (pending.directives) return {};
+  pending.carried_query = TRY(carried_query(pending.request.query));
+  pending.directives = TRY(parse_directives(pending.request.query));
+  return {};
+}
+
 bool Viewers::serve_playlist(Pending &pending, Stream &stream) {
   Playout &playout = *stream.playout;
   const Presentation &presentation = playout.presentation();
-  auto directives = parse_directives(pending.request.query);
-  auto query = carried_query(pending.request.query);
-  if (!directives || !query) {
-    fail(pending, 400, !directives ? directives.error().message : query.error().message);
+  if (auto looked = look_at_query(pending); !looked) {
+    fail(pending, 400, looked.error().message);
     return true;
   }
+  const Directives &directives = *pending.directives;
   http::Response response;
   response.headers.add("Content-Type", "application/vnd.apple.mpegurl");
   if (pending.route.file == kMultivariantName) {
@@ -214,12 +221,12 @@ bool Viewers::serve_playlist(Pending &pending, Stream &stream) {
       return false;
     }
     set_cache_control(response, Kept::Never);
-    response.body = playout.multivariant(*query);
+    response.body = playout.multivariant(pending.carried_query);
     answer(pending, std::move(response));
     return true;
   }
   int64_t target = std::max<int64_t>(presentation.target_duration / kSecond, 1);
-  switch (hls::answer(presentation, *directives)) {
+  switch (hls::answer(presentation, directives)) {
   case Answer::TooFarAhead:
     fail(pending, 400, "that is too far ahead");
     return true;
@@ -232,11 +239,11 @@ bool Viewers::serve_playlist(Pending &pending, Stream &stream) {
     break;
   }
   // What a request waited for stays true; without, the playlist is old soon.
-  if (directives->msn)
+  if (directives.msn)
     set_cache_control(response, Kept::Briefly, 6 * target);
   else
     set_cache_control(response, Kept::Never);
-  response.body = playout.media(*query, directives->skip);
+  response.body = playout.media(pending.carried_query, directives.skip);
   answer(pending, std::move(response));
   return true;
 }

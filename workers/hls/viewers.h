@@ -33,7 +33,7 @@ public:
 
   void configure(const control::HlsSettings &settings);
   // A GET or HEAD of a file of a stream.
-  void on_request(const http::RequestKey &key, const std::string &peer, Route route, http::Request request);
+  void on_request(const http::RequestKey &key, std::string_view peer, Route route, http::Request request);
   void on_gone(const http::RequestKey &key); // nobody waits for it any more
   // The answer to an Authorize or a Mux of here. False: to neither.
   bool on_answer(control::RequestId request, control::Received &received);
@@ -53,6 +53,9 @@ private:
     std::string address; // of the client, behind trusted proxies
     Verdicts::Key asker{};
     Nanoseconds deadline = 0; // 0: whoever was asked answers in time
+    // Of a playlist, once it was looked at.
+    std::optional<Directives> directives = {};
+    std::string carried_query = {};
   };
   struct Stream {
     std::unique_ptr<Playout> playout;
@@ -74,6 +77,7 @@ private:
   void on_stream(Question question, control::Received &received);
   void enter(Pending &pending);
   bool serve(Pending &pending, Stream &stream); // false: it has to wait
+  static Result<void> look_at_query(Pending &pending);
   bool serve_playlist(Pending &pending, Stream &stream);
   bool serve_file(Pending &pending, Stream &stream, const FileName &name);
   void wait_for(Pending &pending, Stream &stream, Nanoseconds patience);
