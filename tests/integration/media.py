@@ -48,6 +48,11 @@ FIXTURES = {
          "-c:a:2", "ac3"],
         ("h264", "opus", "flac", "ac3"),
     ),
+    "h264": ([*PICTURE, *X264, "-bf", "2"], ("h264",)),
+    "aac": ([*TONE, *AAC], ("aac",)),
+    "opus": ([*TONE, *OPUS], ("opus",)),
+    "h264_mp3": ([*PICTURE, *TONE, *X264, "-bf", "0", "-c:a", "libmp3lame", "-b:a", "96k", "-ac", "2"], ("h264", "mp3")),
+    "h264_ac3": ([*PICTURE, *TONE, *X264, "-bf", "0", "-c:a", "ac3", "-b:a", "128k", "-ac", "2"], ("h264", "ac3")),
     "h264_opus": ([*PICTURE, *TONE, *X264, "-bf", "0", *OPUS], ("h264", "opus")),
     "vp8_pcma": ([*PICTURE, *G711, "-c:v", "libvpx", *VPX, "-c:a", "pcm_alaw"], ("vp8", "pcm_alaw")),
     "vp9_mjpeg_pcmu": (
@@ -87,6 +92,7 @@ FORM = {
     "opus": ["-c", "copy"],
     "flac": ["-c", "copy"],
     "ac3": ["-c", "copy"],
+    "mp3": ["-c", "copy"],
     "pcm_alaw": ["-c", "copy"],
     "pcm_mulaw": ["-c", "copy"],
 }
@@ -94,7 +100,7 @@ SAMPLES = {"pcm_alaw": "alaw", "pcm_mulaw": "mulaw"}  # of one byte each
 
 
 def kind(codec):
-    return "audio" if codec in ("aac", "opus", "flac", "ac3", *SAMPLES) else "video"
+    return "audio" if codec in ("aac", "opus", "flac", "ac3", "mp3", *SAMPLES) else "video"
 
 
 def ffmpeg(*arguments, seconds=120):

@@ -42,7 +42,7 @@ TEST(Answers, WaitForTheFirstSegments) {
   struct {
     Variant variant;
     uint64_t needed;
-  } cases[] = {{Variant::MpegTs, 1}, {Variant::Fmp4, 2}, {Variant::LowLatency, 1}};
+  } cases[] = {{Variant::MpegTs, 2}, {Variant::Fmp4, 2}, {Variant::LowLatency, 1}};
   for (auto [variant, needed] : cases) {
     EXPECT_FALSE(ready(presentation(variant, 0, needed - 1)));
     EXPECT_TRUE(ready(presentation(variant, 0, needed)));

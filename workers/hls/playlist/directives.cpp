@@ -86,7 +86,7 @@ Result<std::string> carried_query(std::string_view query) {
 bool ready(const Presentation &presentation) {
   size_t finished = finished_segments(presentation);
   if (presentation.ended) return finished > 0;
-  return finished >= (presentation.variant == Variant::Fmp4 ? 2U : 1U);
+  return finished >= (presentation.variant == Variant::LowLatency ? 1U : 2U);
 }
 
 bool satisfied(const Presentation &presentation, std::optional<uint64_t> msn, std::optional<uint64_t> part) {

@@ -36,7 +36,8 @@ Result<Directives> parse_directives(std::string_view query);
 // that some players do not repeat by themselves. Error (400): longer than kMaxCarriedQuery.
 Result<std::string> carried_query(std::string_view query);
 
-// Segments that are complete: 1 of MPEG-TS, 2 of fMP4, 1 of Low-Latency; or the presentation has ended with any.
+// Segments that are complete: 2, of Low-Latency 1; or the presentation has ended with any. (GStreamer 1.22 gives up
+// when a playlist follows one that had a single segment. Players of Low-Latency HLS are not made to wait for its sake.)
 bool ready(const Presentation &presentation);
 
 // Whether the playlist has that segment or part, or a newer one; a part behind the last one of its segment is the first
