@@ -208,3 +208,69 @@ class Segments(HlsMatrixTestCase):
 
     def test_of_low_latency(self):
         self.check_segments("lowLatency")
+
+
+class ChangingParameters(HlsMatrixTestCase):
+    """A picture that becomes larger: a discontinuity, a new initialisation section, and segments that decode."""
+
+    SMALL, LARGE = (320, 240), (640, 480)
+
+    def publish_growing(self, server):
+        pictures = b""
+        for width, height in (self.SMALL, self.LARGE):
+            part = server.folder / f"{width}.h264"
+            media.ffmpeg("-f", "lavfi", "-i", f"testsrc2=size={width}x{height}:rate=30:duration=7", *media.X264, "-bf", "0", "-f", "h264", part)
+            pictures += part.read_bytes()
+        growing = server.folder / "growing.h264"
+        growing.write_bytes(pictures)
+        self.start(["ffmpeg", "-nostdin", "-loglevel", "error", "-re", "-f", "h264", "-framerate", "30", "-i", growing, "-c", "copy", "-f", "rtsp",
+                    "-rtsp_transport", "tcp", server.url("cam")])
+        wait_until(lambda: "is publishing to path 'cam'" in server.log(), 20, "the stream is published")
+
+    def size(self, path):
+        done = subprocess.run(["ffprobe", "-v", "warning", "-select_streams", "v", "-show_entries", "frame=width,height", "-of", "csv=p=0", path],
+                              capture_output=True, text=True, timeout=30)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), path)
+        sizes = {tuple(map(int, line.strip(",").split(","))) for line in done.stdout.split()}
+        self.assertEqual(len(sizes), 1, path)
+        return sizes.pop()
+
+    def check_change(self, variant):
+        server = self.hls_server(variant)
+        self.publish_growing(server)
+        self.get(server, "cam/index.m3u8", seconds=20)
+        checker, files, marked = hls_check.Checker(), {}, set()
+        until = time.monotonic() + 12
+        while time.monotonic() < until and not (marked and len(files) > list(files).index(min(marked)) + 2):
+            text = self.playlist(server)
+            checker.add(time.time(), text)
+            initial, discontinuity = b"", False
+            for line in text.split("\n"):
+                if mapped := re.match(r'#EXT-X-MAP:URI="([^"]+)"', line):
+                    initial = self.get(server, f"cam/{mapped.group(1)}")
+                discontinuity |= line == "#EXT-X-DISCONTINUITY"
+                if line and not line.startswith("#"):
+                    if line not in files:
+                        files[line] = initial + self.get(server, f"cam/{line}")
+                    if discontinuity:
+                        marked.add(line)
+                    discontinuity = False
+            time.sleep(0.3)
+        self.assertEqual(broken_rules(checker), [])
+        self.assertEqual(len(marked), 1)
+        sizes = {}
+        for name, body in files.items():
+            (server.folder / name).write_bytes(body)
+            sizes[name] = self.size(server.folder / name)
+        change = list(files).index(marked.pop())
+        self.assertEqual(list(sizes.values()), [self.SMALL] * change + [self.LARGE] * (len(files) - change))
+        self.assertIn("RESOLUTION=640x480", self.get(server, "cam/index.m3u8").decode())
+
+    def test_in_mpegts(self):
+        self.check_change("mpegts")
+
+    def test_in_fmp4(self):
+        self.check_change("fmp4")
+
+    def test_in_low_latency(self):
+        self.check_change("lowLatency")
