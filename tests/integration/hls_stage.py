@@ -1,202 +1,175 @@
-"""What the player page needs around it: a server with the page, a stream that comes and goes, a password.
-
-A stage has page_url, start_stream(), freeze_stream(), thaw_stream(), stop_stream(), require(user, password), stop_server(),
-start_server() and close(). This one plays the HLS server's part with the page as it is built into executables
-(hls_page.cpp) and FFmpeg's HLS."""
+"""What a player in a browser needs around it: the server, a stream that comes and goes, a password; pages of other origins."""
 
 import base64
+import hashlib
 import http.server
-import os
-import shutil
+import json
 import signal
-import socket
+import ssl
 import subprocess
-import tempfile
 import threading
-import urllib.parse
+import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
+import browser
 import harness
 import media
+from tls import make_certificate
 
-PAGE_PROGRAM = Path(harness.EXECUTABLE).parent / "tests" / "hls_page"
-PATH = "/proxied/cams/front door"  # as behind a proxy that adds the first of it
-SEGMENT_TYPES = {"m3u8": "application/vnd.apple.mpegurl", "ts": "video/mp2t", "m4s": "video/mp4", "mp4": "video/mp4"}
-FFMPEG_FORMS = {
-    "mpegts": ["-hls_segment_type", "mpegts"],
-    "fmp4": ["-hls_segment_type", "fmp4", "-hls_fmp4_init_filename", "init.mp4"],
-}
+PATH = "cams/front~door"
+READ_TIMEOUT_S = 60  # so that a publisher may be frozen for a while
+BITS, SQUARE = 16, 40  # of the clock: browser/watch.js
 
 
-class Page:
-    """The built-in assets: name → (content type, cache control, ETag, bytes), once plain and once with gzip."""
-
-    def __init__(self):
-        with tempfile.TemporaryDirectory() as folder:
-            done = subprocess.run([PAGE_PROGRAM, folder], capture_output=True, text=True, timeout=30, check=True)
-            rows = [line.split("\t") for line in done.stdout.splitlines()]
-            self.headers = [tuple(row[1:]) for row in rows if row[0] == "header"]
-            assets = [row[1:] for row in rows if row[0] == "asset"]
-            self.plain = {row[0]: (row[1], row[2], row[3], Path(folder, row[0]).read_bytes()) for row in assets}
-            self.gzip = {row[0]: (row[1], row[2], row[4], Path(folder, row[0] + ".gz").read_bytes()) for row in assets}
+def publisher(url, fixture="h264_aac"):
+    return ["ffmpeg", "-nostdin", "-loglevel", "error", "-re", "-stream_loop", "-1", "-i", media.fixture(fixture), "-map", "0", "-c", "copy",
+            "-f", "rtsp", "-rtsp_transport", "tcp", url]
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    """One request for each connection, so that a stage that stops leaves none."""
-
-    stage = None  # set by the class that StandIn makes of this one
-
-    def log_message(self, *_):
-        pass
-
-    def do_GET(self):
-        url = urllib.parse.urlsplit(self.path)
-        folder, _, name = urllib.parse.unquote(url.path).rpartition("/")
-        self.stage.asked.append((name, url.query, self.headers.get("Authorization")))
-        if folder != PATH:
-            self.answer(404, "text/plain", b"404 page not found")
-        elif (name or "index.html") in self.stage.page.plain:
-            self.answer_asset(name or "index.html")
-        elif self.refused(url.query):
-            pass
-        elif name == "index.m3u8":
-            self.answer_index(url.query)
-        else:
-            self.answer_file(name)
-
-    def answer(self, status, content_type, body, headers=()):
-        self.send_response(status)
-        for header, value in [("Content-Type", content_type), ("Content-Length", str(len(body))), *headers]:
-            self.send_header(header, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def answer_asset(self, name):
-        gzip = "gzip" in self.headers.get("Accept-Encoding", "")
-        content_type, cache_control, etag, body = (self.stage.page.gzip if gzip else self.stage.page.plain)[name]
-        headers = [("Cache-Control", cache_control), ("ETag", etag), ("Vary", "Accept-Encoding"), *self.stage.page.headers]
-        self.answer(200, content_type, body, [*headers, *([("Content-Encoding", "gzip")] if gzip else [])])
-
-    def refused(self, query):
-        wanted = self.stage.credentials
-        if not wanted:
-            return False
-        given = self.headers.get("Authorization")
-        if given == "Basic " + base64.b64encode(":".join(wanted).encode()).decode():
-            return False
-        values = urllib.parse.parse_qs(query)
-        if (values.get("user"), values.get("pass")) == ([wanted[0]], [wanted[1]]):
-            return False
-        self.answer(401, "text/plain", b"", [("WWW-Authenticate", 'Basic realm="test"')])
-        return True
-
-    def answer_index(self, query):
-        if self.stage.has_stream():
-            codecs = f',CODECS="{self.stage.codecs}"' if self.stage.codecs else ""
-            carried = "?" + query if query else ""
-            text = f"#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-STREAM-INF:BANDWIDTH=800000{codecs}\nstream.m3u8{carried}\n"
-            self.answer(200, SEGMENT_TYPES["m3u8"], text.encode(), [("Cache-Control", "no-cache")])
-        else:
-            self.answer(404, "text/plain", b"404 page not found")
-
-    def answer_file(self, name):
-        try:
-            body = (self.stage.folder / name).read_bytes()
-        except OSError:
-            self.answer(404, "text/plain", b"404 page not found")
-            return
-        if name == "stream.m3u8" and self.stage.credentials:
-            # As players need it that repeat neither headers nor queries.
-            query = urllib.parse.urlsplit(self.path).query
-            lines = [line if not query or line.startswith("#") else f"{line}?{query}" for line in body.decode().splitlines()]
-            body = "".join(line + "\n" for line in lines).encode()
-        self.answer(200, SEGMENT_TYPES[name.rpartition(".")[2]], body, [("Cache-Control", "no-cache")])
+def clock_publisher(url):
+    """A picture that shows when it was made: in its first line of squares, white is 1, the milliseconds of the time of day's
+    lowest bits, the lowest to the left."""
+    squares = "".join(
+        f",drawbox=x={SQUARE * bit}:y=0:w={SQUARE}:h={SQUARE}:t=fill:color=white:enable='mod(floor(t*1000/{2**bit}),2)'" for bit in range(BITS)
+    )
+    picture = f"setpts=RTCTIME/1000000/TB,drawbox=x=0:y=0:w=iw:h={SQUARE}:t=fill:color=black{squares},setpts=PTS-STARTPTS"
+    return ["ffmpeg", "-nostdin", "-loglevel", "error", "-re", "-f", "lavfi", "-i", f"testsrc2=size={SQUARE * BITS}x360:rate=30",
+            "-re", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000", "-vf", picture,
+            "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-g", "30",
+            "-c:a", "aac", "-b:a", "96k", "-f", "rtsp", "-rtsp_transport", "tcp", url]
 
 
-class StandIn:
-    def __init__(self, form="mpegts"):
-        self.form, self.page = form, Page()
-        self.credentials, self.codecs, self.asked = None, None, []
-        self.folder = Path(tempfile.mkdtemp(prefix="sluice-stage-"))
-        self.publisher, self.server = None, None
-        self.number = 50  # of the first segment
-        media.make("h264_aac")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.start_server()
-        self.page_url = f"http://127.0.0.1:{self.port}{urllib.parse.quote(PATH)}/"
+class Sluice:
+    """The server with one stream, and that stream's publisher."""
+
+    def __init__(self, variant="mpegts", **configuration):
+        self.variant, self.publishing, self.credentials = variant, None, None
+        self.ports = harness.Ports()
+        port, tls = self.ports.base + 2, variant == "lowLatency"
+        files = dict(zip(("server.crt", "server.key"), make_certificate())) if tls else {}
+        self.server = harness.Server(
+            {"hlsDisable": False, "hlsWorkers": 2, "hlsVariant": variant, "hlsAddress": f"127.0.0.1:{port}", "hlsEncryption": tls,
+             "readTimeout": f"{READ_TIMEOUT_S}s", **configuration}, files=files)
+        self.page_url = f"http{'s' if tls else ''}://127.0.0.1:{port}/{PATH}/"
+        self.wait_until_ready()
+
+    def wait_until_ready(self):
+        harness.wait_until(lambda: len(self.server.workers("hls")) == 2, what="all HLS workers are there")
 
     def start_server(self):
-        handler = type("StageHandler", (Handler,), {"stage": self})
-        http.server.ThreadingHTTPServer.daemon_threads = True
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), handler)
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        self.server.start()
+        self.wait_until_ready()
 
     def stop_server(self):
-        self.server.shutdown()
-        self.server.server_close()
-        self.server = None
+        self.server.stop()
 
     def require(self, user, password):
         self.credentials = (user, password)
+        digest = base64.b64encode(hashlib.sha256(password.encode()).digest()).decode()
+        before = self.server.log().count("changed:")
+        rules = {"readUser": user, "readPass": f"sha256:{digest}"}
+        self.server.path.write_text(json.dumps({**self.server.configuration, "paths": {"all": rules}}))
+        harness.wait_until(lambda: self.server.log().count("changed:") > before, what="the configuration is loaded again")
 
-    def has_stream(self):
-        return (self.folder / "stream.m3u8").exists()
+    def status(self):
+        """What the playlist's URL answers to who may read."""
+        request = urllib.request.Request(self.page_url + "index.m3u8")
+        if self.credentials:
+            given = base64.b64encode(":".join(self.credentials).encode()).decode()
+            request.add_header("Authorization", f"Basic {given}")
+        try:
+            with urllib.request.urlopen(request, timeout=30, context=ssl._create_unverified_context()) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
 
-    def start_stream(self, number=None):
-        """With segments from this number on; by default, the next that no stream has had."""
-        self.number = self.number if number is None else number
-        command = [
-            "ffmpeg", "-nostdin", "-loglevel", "error", "-re", "-stream_loop", "-1", "-i", media.fixture("h264_aac"), "-c", "copy",
-            "-f", "hls", "-hls_time", "1", "-hls_list_size", "7", "-hls_delete_threshold", "5", "-hls_flags", "delete_segments",
-            "-start_number", str(self.number), *FFMPEG_FORMS[self.form], self.folder / "stream.m3u8",
-        ]
-        self.publisher = subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL)
-        harness.wait_until(self.has_stream, what="FFmpeg's playlist")
-        self.number += 100
+    def start_stream(self, command=publisher, **more):
+        """Until the server has it; its segments may be there later."""
+        line = f"is publishing to path '{PATH}'"
+        before = self.server.log().count(line)
+        self.publishing = subprocess.Popen([str(part) for part in command(self.server.url(PATH), **more)], stdin=subprocess.DEVNULL)
+        harness.wait_until(lambda: self.server.log().count(line) > before, what="the stream is published")
 
     def freeze_stream(self):
-        self.publisher.send_signal(signal.SIGSTOP)
+        self.publishing.send_signal(signal.SIGSTOP)
 
     def thaw_stream(self):
-        self.publisher.send_signal(signal.SIGCONT)
+        self.publishing.send_signal(signal.SIGCONT)
 
     def stop_stream(self):
-        harness.kill_quietly(self.publisher.pid)
-        self.publisher.wait(5)
-        self.publisher = None
-        for name in os.listdir(self.folder):
-            (self.folder / name).unlink()
+        """Until the server has noticed, if it runs."""
+        harness.kill_quietly(self.publishing.pid)
+        self.publishing.wait(5)
+        self.publishing = None
+        if self.server.process.poll() is None:
+            harness.wait_until(lambda: self.status() == 404, what="the stream is gone")
+
+    def kill_workers(self, seconds, every_s=2):
+        """One HLS worker after the other; how many."""
+        killed, begun = 0, time.monotonic()
+        while time.monotonic() < begun + seconds:
+            pid = self.server.workers("hls").get(killed % 2)
+            if pid:
+                harness.kill_quietly(pid)
+                killed += 1
+            time.sleep(max(0.02, begun + killed * every_s - time.monotonic()))
+        return killed
+
+    def leave(self):
+        """Ends all but the server."""
+        if self.publishing:
+            harness.kill_quietly(self.publishing.pid)
+            self.publishing.wait(5)
+        self.ports.close()
 
     def close(self):
-        if self.publisher:
-            self.stop_stream()
-        if self.server:
-            self.stop_server()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.leave()
+        self.server.close()
+        self.server.remove()
 
 
-class Embedder:
-    """A page of another origin with `url` in a frame, as a web site would have it."""
+class _Elsewhere:
+    """A web server of another origin: name → (content type, bytes)."""
 
-    def __init__(self, url):
-        body = f'<!doctype html><title>Elsewhere</title><iframe src="{url}" width="640" height="360" allow="fullscreen"></iframe>'.encode()
-
+    def __init__(self, files):
         class Answer(http.server.BaseHTTPRequestHandler):
             def log_message(self, *_):
                 pass
 
             def do_GET(self):
-                self.send_response(200)
-                self.send_header("Content-Type", "text/html; charset=utf-8")
+                found = files.get(self.path.partition("?")[0])
+                self.send_response(200 if found else 404)
+                self.send_header("Content-Type", found[0] if found else "text/plain")
                 self.end_headers()
-                self.wfile.write(body)
+                self.wfile.write(found[1] if found else b"")
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+        self.server.daemon_threads = True
         self.url = f"http://localhost:{self.server.server_port}/"
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     def close(self):
         self.server.shutdown()
         self.server.server_close()
+
+
+class Embedder(_Elsewhere):
+    """Has a page with `url` in a frame, as a web site would have it."""
+
+    def __init__(self, url):
+        body = f'<!doctype html><title>Elsewhere</title><iframe src="{url}" width="640" height="360" allow="fullscreen"></iframe>'
+        super().__init__({"/": ("text/html; charset=utf-8", body.encode())})
+
+
+class PlainPlayer(_Elsewhere):
+    """Has a page that plays with hls.js and nothing else."""
+
+    def __init__(self):
+        script = (browser.NODE_MODULES / "hls.js" / "dist" / "hls.min.js").read_bytes()
+        page = (Path(browser.HERE) / "plain.html").read_bytes()
+        super().__init__({"/": ("text/html; charset=utf-8", page), "/hls.js": ("text/javascript", script)})
+
+    def playing(self, stage):
+        return f"{self.url}?{stage.page_url}index.m3u8"

@@ -1,45 +1,48 @@
-"""The player page in Chromium: its states, and that it always comes back by itself."""
+"""The player page in Chromium and Firefox: its states, and that it always comes back by itself."""
 
-import contextlib
+import time
 import unittest
 import urllib.parse
 
 import browser
 import harness
 import hls_stage
+import playing
+from playing import COMES_BACK_S
 
 PLAYED_S = 2  # of media, to say that it plays
+WATCHED_S, KILLED_S = 8, 12
 BEYOND_BUFFER_S = 12  # more than a playlist had before
 PICTURES_PER_S = 5  # of 30, on a busy machine
 FAR_BEHIND_S = 10
 STEP_S = 2  # of time between two looks, at most; more is a jump
-COMES_BACK_S = 40  # pauses of up to 5 s and limits of up to 15 s add up, on a busy machine
 
 STATE = "document.documentElement.dataset.state"
 VIDEO = "document.querySelector('video')"
 
 
-class Checks:
-    """A page at a stage (hls_stage.py), and what holds at any for every form of media."""
+class PageTestCase(harness.TestCase):
+    """A browser, a stage (hls_stage.py), and the page of its stream."""
 
-    time_limit_s = 600  # one browser at a time: most of it may be waiting for the others
-
-    def make_stage(self):
-        raise NotImplementedError
+    time_limit_s = 600  # most of it may be waiting for other browsers
+    browser_name, variant = "chromium", "mpegts"
 
     def setUp(self):
         super().setUp()
-        context = contextlib.ExitStack()
-        self.addCleanup(context.close)
-        self.browser = context.enter_context(browser.one_browser())
-        self.stage = self.make_stage()
-        self.addCleanup(self.stage.close)
+        self.browser = self.enterContext(browser.one_browser(self.browser_name))
+        self.stage = self.make_stage(self.variant)
+
+    def make_stage(self, variant):
+        stage = hls_stage.Sluice(variant)
+        self.servers.append(stage.server)  # its log is shown when the test fails
+        self.addCleanup(stage.leave)
+        return stage
 
     def open(self, query="", **more):
-        self.browser.open(self.stage.page_url + query, **more)
+        self.page = self.browser.open(self.stage.page_url + query, **more)
 
     def state(self):
-        return self.browser.evaluate(STATE)
+        return self.page.evaluate(STATE)
 
     def wait_for_state(self, *states, seconds=COMES_BACK_S):
         return harness.wait_until(
@@ -51,7 +54,7 @@ class Checks:
         looks = [(0, 0, 0, 0)]  # seconds played, pictures in them, where the video was, what it had shown
 
         def look():
-            state, now, total = self.browser.evaluate(f"[{STATE}, {VIDEO}.currentTime, {VIDEO}.getVideoPlaybackQuality().totalVideoFrames]")
+            state, now, total = self.page.evaluate(f"[{STATE}, {VIDEO}.currentTime, {VIDEO}.getVideoPlaybackQuality().totalVideoFrames]")
             played, pictures, before, total_before = looks[-1]
             if state == "playing" and 0 < now - before < STEP_S and total >= total_before:
                 played += now - before
@@ -62,46 +65,38 @@ class Checks:
         harness.wait_until(look, COMES_BACK_S + media_s, f"it plays {media_s} s; seen: {looks}", 0.1)
 
     def check_no_complaints(self):
-        self.assertEqual(self.browser.complaints(), [])
+        self.assertEqual(self.page.complaints(), [])
         origin = urllib.parse.urlsplit(self.stage.page_url).netloc
-        elsewhere = [url for url in self.browser.requests() if url.startswith("http") and urllib.parse.urlsplit(url).netloc != origin]
+        asked = [request["url"] for request in self.page.requests()]
+        elsewhere = [url for url in asked if url.startswith("http") and urllib.parse.urlsplit(url).netloc != origin]
         self.assertEqual(elsewhere, [])
 
     def visible(self, selector):
-        return self.browser.evaluate(f"document.querySelector('{selector}').checkVisibility({{visibilityProperty: true}})")
+        return self.page.evaluate(f"document.querySelector('{selector}').checkVisibility({{visibilityProperty: true}})")
+
+
+class Page(PageTestCase):
+    """What does not depend on the variant."""
 
     def test_plays_muted_by_itself_and_has_a_button_for_the_sound(self):
         self.stage.start_stream()
         self.open()
         self.plays()
-        self.assertTrue(self.browser.evaluate(f"{VIDEO}.muted"))
+        self.assertTrue(self.page.evaluate(f"{VIDEO}.muted"))
         self.assertTrue(self.visible("video"))
         self.assertFalse(self.visible("form"))
-        self.browser.click("#sound")
-        self.assertFalse(self.browser.evaluate(f"{VIDEO}.muted"))
+        self.page.click("#sound")
+        self.assertFalse(self.page.evaluate(f"{VIDEO}.muted"))
         self.assertFalse(self.visible("#sound"))
         self.plays()
         path = urllib.parse.unquote(urllib.parse.urlsplit(self.stage.page_url).path).strip("/")
-        self.assertEqual(self.browser.evaluate("document.title"), path)
+        self.assertEqual(self.page.evaluate("document.title"), path)
         self.check_no_complaints()
-
-    def test_a_media_sequence_may_begin_again_while_it_plays(self):
-        self.stage.start_stream()
-        self.open()
-        self.plays()
-        self.stage.stop_stream()
-        self.stage.start_stream(0)
-        self.plays(BEYOND_BUFFER_S)
-        self.check_no_complaints()
-
-
-class PageChecks(Checks):
-    """What holds at any stage, whatever it plays."""
 
     def test_waits_for_a_stream_that_comes_later(self):
         self.open()
         self.wait_for_state("waiting")
-        self.assertIn("Waiting", self.browser.evaluate("document.querySelector('#status').textContent"))
+        self.assertIn("Waiting", self.page.evaluate("document.querySelector('#status').textContent"))
         self.assertFalse(self.visible("video"))
         self.stage.start_stream()
         self.plays()
@@ -125,7 +120,7 @@ class PageChecks(Checks):
         self.wait_for_state("offline")
         self.stage.stop_stream()
         self.stage.start_server()
-        self.stage.start_stream(0)
+        self.stage.start_stream()
         self.plays()
         self.check_no_complaints()
 
@@ -146,19 +141,19 @@ class PageChecks(Checks):
         self.open()
         self.wait_for_state("password")
         self.assertTrue(self.visible("form"))
-        self.assertEqual(self.browser.evaluate("document.activeElement.name"), "user")
-        self.assertEqual(self.browser.evaluate("document.querySelector('#wrong').textContent"), "")
-        self.browser.fill("[name=user]", "viewer")
-        self.browser.fill("[name=pass]", "wrong")
-        self.browser.press("Enter")
-        harness.wait_until(lambda: "Wrong" in self.browser.evaluate("document.querySelector('#wrong').textContent"), what="it says so")
+        self.assertEqual(self.page.evaluate("document.activeElement.name"), "user")
+        self.assertEqual(self.page.evaluate("document.querySelector('#wrong').textContent"), "")
+        self.page.fill("[name=user]", "viewer")
+        self.page.fill("[name=pass]", "wrong")
+        self.page.press("Enter")
+        harness.wait_until(lambda: "Wrong" in self.page.evaluate("document.querySelector('#wrong').textContent"), what="it says so")
         self.assertEqual(self.state(), "password")
-        self.browser.fill("[name=pass]", "right: ü")
-        self.browser.press("Enter")
+        self.page.fill("[name=pass]", "right: ü")
+        self.page.press("Enter")
         self.plays()
         self.assertFalse(self.visible("form"))
         # A reload of the tab does not ask again.
-        self.browser.reload()
+        self.page.reload()
         self.plays()
         self.check_no_complaints()
 
@@ -174,10 +169,10 @@ class PageChecks(Checks):
         self.stage.start_stream()
         embedder = hls_stage.Embedder(self.stage.page_url)
         self.addCleanup(embedder.close)
-        self.browser.open(embedder.url, within=self.stage.page_url)
-        harness.wait_until(lambda: any(url.endswith(".m3u8") for url in self.browser.requests()), what="the frame loads")
+        self.page = self.browser.open(embedder.url, within=self.stage.page_url)
+        harness.wait_until(lambda: any(request["url"].endswith(".m3u8") for request in self.page.requests()), what="the frame loads")
         self.plays()
-        self.assertEqual(self.browser.complaints(), [])
+        self.assertEqual(self.page.complaints(), [])
 
     def test_fits_a_phone(self):
         self.stage.require("viewer", "right")
@@ -186,16 +181,16 @@ class PageChecks(Checks):
         self.wait_for_state("password")
         width, height = browser.PHONE["width"], browser.PHONE["height"]
         inside = f"(r => r.left >= 0 && r.right <= {width} && r.top >= 0 && r.bottom <= {height})"
-        self.assertTrue(self.browser.evaluate(f"{inside}(document.querySelector('form').getBoundingClientRect())"))
-        self.browser.fill("[name=user]", "viewer")
-        self.browser.fill("[name=pass]", "right")
-        self.browser.click("form button")
+        self.assertTrue(self.page.evaluate(f"{inside}(document.querySelector('form').getBoundingClientRect())"))
+        self.page.fill("[name=user]", "viewer")
+        self.page.fill("[name=pass]", "right")
+        self.page.click("form button")
         self.plays()
         self.assertEqual(
-            self.browser.evaluate(f"(r => [r.left, r.top, r.width, r.height])({VIDEO}.getBoundingClientRect())"), [0, 0, width, height],
+            self.page.evaluate(f"(r => [r.left, r.top, r.width, r.height])({VIDEO}.getBoundingClientRect())"), [0, 0, width, height],
         )
-        self.assertTrue(self.browser.evaluate(f"{inside}(document.querySelector('#sound').getBoundingClientRect())"))
-        self.assertGreaterEqual(self.browser.evaluate("document.querySelector('#sound').getBoundingClientRect().height"), 44)
+        self.assertTrue(self.page.evaluate(f"{inside}(document.querySelector('#sound').getBoundingClientRect())"))
+        self.assertGreaterEqual(self.page.evaluate("document.querySelector('#sound').getBoundingClientRect().height"), 44)
         self.check_no_complaints()
 
     def test_plays_with_the_browser_s_own_hls_where_there_is_no_mse(self):
@@ -203,11 +198,11 @@ class PageChecks(Checks):
         self.stage.start_stream()
         self.open("?angle=2", without_mse=True)
         self.wait_for_state("password")
-        self.browser.fill("[name=user]", "viewer")
-        self.browser.fill("[name=pass]", "right")
-        self.browser.press("Enter")
+        self.page.fill("[name=user]", "viewer")
+        self.page.fill("[name=pass]", "right")
+        self.page.press("Enter")
         self.plays()
-        source = urllib.parse.urlsplit(self.browser.evaluate(f"{VIDEO}.src"))
+        source = urllib.parse.urlsplit(self.page.evaluate(f"{VIDEO}.src"))
         self.assertEqual(source.path.rpartition("/")[2], "index.m3u8")
         self.assertEqual(urllib.parse.parse_qs(source.query), {"angle": ["2"], "user": ["viewer"], "pass": ["right"]})
         self.stage.stop_stream()
@@ -220,48 +215,101 @@ class PageChecks(Checks):
         self.stage.start_stream()
         self.open()
         self.plays()
-        self.browser.evaluate(f"{VIDEO}.pause()")
+        self.page.evaluate(f"{VIDEO}.pause()")
         self.wait_for_state("paused")
         self.assertTrue(self.visible("#play"))
         behind = f"(v => v.buffered.end(v.buffered.length - 1) - v.currentTime)({VIDEO})"
-        harness.wait_until(lambda: self.browser.evaluate(behind) > FAR_BEHIND_S, COMES_BACK_S, "much is there that it has not played", 0.1)
-        self.browser.evaluate("document.querySelector('#play').focus()")
-        self.browser.press("Enter")
+        harness.wait_until(lambda: self.page.evaluate(behind) > FAR_BEHIND_S, COMES_BACK_S, "much is there that it has not played", 0.1)
+        self.page.evaluate("document.querySelector('#play').focus()")
+        self.page.press("Enter")
         self.plays()
-        harness.wait_until(lambda: self.browser.evaluate(behind) < FAR_BEHIND_S / 2, COMES_BACK_S, "it is at the newest again", 0.1)
+        harness.wait_until(lambda: self.page.evaluate(behind) < FAR_BEHIND_S / 2, COMES_BACK_S, "it is at the newest again", 0.1)
         self.check_no_complaints()
-
-
-class PageBeforeAStandIn(PageChecks, harness.TestCase):
-    def make_stage(self):
-        return hls_stage.StandIn()
-
-    def test_what_the_browser_has_no_decoder_for_is_told_and_tried_again(self):
-        self.stage.codecs = "hvc1.1.6.L93.B0"
-        self.stage.start_stream()
-        self.open()
-        self.wait_for_state("unsupported")
-        self.assertIn("can’t play", self.browser.evaluate("document.querySelector('#status').textContent"))
-        self.stage.codecs = None
-        self.plays()
 
     def test_credentials_of_the_form_take_the_place_of_the_query_s(self):
         self.stage.require("viewer", "right")
         self.stage.start_stream()
         self.open("?user=viewer&pass=old&angle=2")
         self.wait_for_state("password")
-        self.assertIn("Wrong", self.browser.evaluate("document.querySelector('#wrong').textContent"))
-        self.browser.fill("[name=user]", "viewer")
-        self.browser.fill("[name=pass]", "right")
-        self.browser.press("Enter")
+        self.assertIn("Wrong", self.page.evaluate("document.querySelector('#wrong').textContent"))
+        self.page.fill("[name=user]", "viewer")
+        self.page.fill("[name=pass]", "right")
+        self.page.press("Enter")
         self.plays()
-        queries = {query for name, query, authorization in self.stage.asked if name == "index.m3u8" and authorization}
+        asked = [(urllib.parse.urlsplit(one["url"]), one["authorization"]) for one in self.page.requests()]
+        queries = {url.query for url, authorization in asked if url.path.endswith("/index.m3u8") and authorization}
         self.assertEqual(queries, {"angle=2"})
 
 
-class PageBeforeAStandInWithFragmentedMp4(Checks, harness.TestCase):
-    def make_stage(self):
-        return hls_stage.StandIn("fmp4")
+class VariantChecks:
+    """What holds for each variant."""
+
+    def test_a_media_sequence_may_begin_again_while_it_plays(self):
+        self.stage.start_stream()
+        self.open()
+        self.plays()
+        self.stage.stop_stream()
+        self.stage.start_stream()
+        self.plays(BEYOND_BUFFER_S)
+        self.check_no_complaints()
+
+    def test_the_picture_moves_in_the_page_and_with_hls_js_alone(self):
+        self.stage.start_stream()
+        plain = hls_stage.PlainPlayer()
+        self.addCleanup(plain.close)
+        pages = [self.browser.open(url) for url in (self.stage.page_url, plain.playing(self.stage))]
+        begun = [playing.begin(page) for page in pages]
+        time.sleep(WATCHED_S)
+        for page, since in zip(pages, begun):
+            self.check_played(playing.end(page, since))
+
+    def test_workers_that_are_killed_disturb_nobody(self):
+        self.stage.start_stream()
+        self.open()
+        begun = playing.begin(self.page)
+        self.assertGreater(self.stage.kill_workers(KILLED_S), KILLED_S / 2 - 2)
+        self.check_played(playing.end(self.page, begun))
+        self.check_no_complaints()
+
+    def check_played(self, played):
+        """All the time, with the stream that it had at first."""
+        print(played)
+        self.assertGreater(played.pictures, played.seconds * PICTURES_PER_S, str(played))
+        self.assertEqual((played.loads_lost, played.errors, played.problems), (0, [], []), str(played))
+
+
+class Mpegts(VariantChecks, PageTestCase):
+    pass
+
+
+class FragmentedMp4(VariantChecks, PageTestCase):
+    variant = "fmp4"
+
+    def test_what_the_browser_has_no_decoder_for_is_told_and_tried_again(self):
+        self.stage.start_stream(fixture="h265_aac")
+        self.open()
+        self.wait_for_state("unsupported")
+        self.assertIn("can’t play", self.page.evaluate("document.querySelector('#status').textContent"))
+        self.stage.stop_stream()
+        self.stage.start_stream()
+        self.plays()
+
+
+class LowLatencyOverTls(VariantChecks, PageTestCase):
+    variant = "lowLatency"
+
+
+class Firefox(PageTestCase):
+    browser_name = "firefox"
+
+    def test_plays_every_variant(self):
+        stages = [self.stage, *(self.make_stage(variant) for variant in ("fmp4", "lowLatency"))]
+        for stage in stages:
+            stage.start_stream()
+        pages = [self.browser.open(stage.page_url) for stage in stages]
+        for self.stage, self.page in zip(stages, pages):
+            self.plays()
+            self.check_no_complaints()
 
 
 if __name__ == "__main__":
