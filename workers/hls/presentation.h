@@ -19,6 +19,11 @@ namespace sluice::hls {
 
 enum class Variant : uint8_t { MpegTs, Fmp4, LowLatency };
 
+// The media sequence number that a stream begins with. Of a segment 0, hls.js (1.7) loads the parts again and again.
+constexpr uint64_t first_segment(Variant variant) {
+  return variant == Variant::LowLatency ? 1 : 0;
+}
+
 struct Part {
   Nanoseconds duration = 0;
   uint64_t bytes = 0;

@@ -186,7 +186,7 @@ TEST(SegmenterSuccessor, MarksADiscontinuityWhereTheRingHasNoMoreOfIt) {
   }
   ASSERT_EQ(made.segments.size(), 2u);
   EXPECT_TRUE(made.segments[1].segment.discontinuity);
-  EXPECT_EQ(made.segments[1].segment.number, 1u);
+  EXPECT_EQ(made.segments[1].segment.number, 2u);
 }
 
 } // namespace

@@ -18,7 +18,7 @@ TEST(Segmenter, CutsAtKeyFramesOnceTheDurationIsReached) {
     ASSERT_EQ(made.segments.size(), 4u);
     for (size_t i = 0; i < 4; i++) {
       const Segment &segment = made.segments[i].segment;
-      EXPECT_EQ(segment.number, i);
+      EXPECT_EQ(segment.number, first_segment(variant) + i);
       EXPECT_EQ(segment.duration, i < 3 ? 2 * kSecond : kSecond);
       EXPECT_FALSE(segment.discontinuity);
       EXPECT_EQ(segment.initialisation, 0u);

@@ -54,6 +54,7 @@ Segmenter::Segmenter(const SegmenterSettings &settings, std::vector<SegmenterTra
       leading_ = tracks_.size() - 1;
     }
   }
+  segment_.number = first_segment(settings.variant);
   part_target_ = settings.part_duration;
   cutter_ = PartCutter(to_ticks(settings.part_duration, kVideoTimescale), to_ticks(kPartTargetStep, kVideoTimescale));
 }

@@ -126,7 +126,7 @@ void Segmenter::activate_formats(Sink &sink) {
     track.included = true;
   }
   place_tracks();
-  discontinuity_ = segment_.number > 0;
+  discontinuity_ = segment_.number > first_segment(settings_.variant);
   formats_.clear();
   for (const Track *track : placed_) formats_.push_back(&track->active);
   uint64_t number = initialisations_++;
