@@ -1,5 +1,5 @@
-"""Chromium and Firefox for tests, two at a time on this machine. browser/drive.mjs drives them, with puppeteer-core of npm,
-which is installed once into build/browser."""
+"""Chromium and Firefox for tests, three at a time on this machine, since they mostly wait. browser/drive.mjs drives them,
+with puppeteer-core of npm, which is installed once into build/browser."""
 
 import contextlib
 import fcntl
@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent / "browser"
 FOLDER = ROOT / "build" / "browser"
 NODE_MODULES = FOLDER / "node_modules"
-AT_ONCE = 2
+AT_ONCE = 3
 NPM_LIMIT_S, TURN_LIMIT_S, ANSWER_LIMIT_S, END_LIMIT_S = 120, 600, 90, 10
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 720}

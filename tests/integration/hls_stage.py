@@ -68,16 +68,15 @@ class Sluice:
     def require(self, user, password):
         self.credentials = (user, password)
         digest = base64.b64encode(hashlib.sha256(password.encode()).digest()).decode()
-        before = self.server.log().count("changed:")
         rules = {"readUser": user, "readPass": f"sha256:{digest}"}
         self.server.path.write_text(json.dumps({**self.server.configuration, "paths": {"all": rules}}))
-        harness.wait_until(lambda: self.server.log().count("changed:") > before, what="the configuration is loaded again")
+        harness.wait_until(lambda: self.status(None) == 401, what="nobody reads without a password")
 
-    def status(self):
-        """What the playlist's URL answers to who may read."""
+    def status(self, credentials):
+        """What the playlist's URL answers."""
         request = urllib.request.Request(self.page_url + "index.m3u8")
-        if self.credentials:
-            given = base64.b64encode(":".join(self.credentials).encode()).decode()
+        if credentials:
+            given = base64.b64encode(":".join(credentials).encode()).decode()
             request.add_header("Authorization", f"Basic {given}")
         try:
             with urllib.request.urlopen(request, timeout=30, context=ssl._create_unverified_context()) as answer:
@@ -104,7 +103,7 @@ class Sluice:
         self.publishing.wait(5)
         self.publishing = None
         if self.server.process.poll() is None:
-            harness.wait_until(lambda: self.status() == 404, what="the stream is gone")
+            harness.wait_until(lambda: self.status(self.credentials) == 404, what="the stream is gone")
 
     def kill_workers(self, seconds, every_s=2):
         """One HLS worker after the other; how many."""

@@ -12,9 +12,10 @@ from playing import COMES_BACK_S
 
 PLAYED_S = 2  # of media, to say that it plays
 WATCHED_S, KILLED_S = 8, 12
-BEYOND_BUFFER_S = 12  # more than a playlist had before
+BEYOND_BUFFER_S = 9  # more than a playlist had before
 PICTURES_PER_S = 5  # of 30, on a busy machine
 FAR_BEHIND_S = 10
+MOST_DELAY_S, NOT_LIVE_S = 1.5, 5  # what low latency is to have, and what it is no more even on a busy machine
 STEP_S = 2  # of time between two looks, at most; more is a jump
 
 STATE = "document.documentElement.dataset.state"
@@ -297,6 +298,23 @@ class FragmentedMp4(VariantChecks, PageTestCase):
 
 class LowLatencyOverTls(VariantChecks, PageTestCase):
     variant = "lowLatency"
+
+    def test_what_is_shown_has_just_been_published(self):
+        """tests/bench/player tells how long ago. Here the machine may be busy."""
+        self.stage.start_stream(hls_stage.clock_publisher)
+        plain = hls_stage.PlainPlayer()
+        self.addCleanup(plain.close)
+        self.page, other = (self.browser.open(url) for url in (self.stage.page_url, plain.playing(self.stage)))
+        begun = [playing.begin(page, clock=True) for page in (self.page, other)]
+        self.assertLessEqual(other.evaluate("hls.targetLatency"), MOST_DELAY_S)
+        time.sleep(WATCHED_S / 2)
+        for played in [playing.end(page, since) for page, since in zip((self.page, other), begun)]:
+            print(played)
+            self.assertGreater(played.delay_ms, 0)
+            self.assertLess(played.delay_ms, NOT_LIVE_S * 1000)
+        for page in (self.page, other):  # both were there from the stream's first part on
+            parts = [request["url"] for request in page.requests() if "_part" in request["url"]]
+            self.assertLess(len(parts), 2 * len(set(parts)), parts)
 
 
 class Firefox(PageTestCase):
