@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import http.client
 import http.server
 import json
 import signal
@@ -10,8 +11,8 @@ import subprocess
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
-from pathlib import Path
 
 import browser
 import harness
@@ -130,19 +131,19 @@ class Sluice:
 
 
 class _Elsewhere:
-    """A web server of another origin: name → (content type, bytes)."""
+    """A web server of another origin, which answers with what find(path, headers) says: (status, content type, bytes)."""
 
-    def __init__(self, files):
+    def __init__(self, find):
         class Answer(http.server.BaseHTTPRequestHandler):
             def log_message(self, *_):
                 pass
 
             def do_GET(self):
-                found = files.get(self.path.partition("?")[0])
-                self.send_response(200 if found else 404)
-                self.send_header("Content-Type", found[0] if found else "text/plain")
+                status, content_type, body = find(self.path, self.headers)
+                self.send_response(status)
+                self.send_header("Content-Type", content_type)
                 self.end_headers()
-                self.wfile.write(found[1] if found else b"")
+                self.wfile.write(body)
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
         self.server.daemon_threads = True
@@ -159,16 +160,41 @@ class Embedder(_Elsewhere):
 
     def __init__(self, url):
         body = f'<!doctype html><title>Elsewhere</title><iframe src="{url}" width="640" height="360" allow="fullscreen"></iframe>'
-        super().__init__({"/": ("text/html; charset=utf-8", body.encode())})
+        super().__init__(lambda *_: (200, "text/html; charset=utf-8", body.encode()))
 
 
 class PlainPlayer(_Elsewhere):
     """Has a page that plays with hls.js and nothing else."""
 
     def __init__(self):
-        script = (browser.NODE_MODULES / "hls.js" / "dist" / "hls.min.js").read_bytes()
-        page = (Path(browser.HERE) / "plain.html").read_bytes()
-        super().__init__({"/": ("text/html; charset=utf-8", page), "/hls.js": ("text/javascript", script)})
+        files = {
+            "/": (200, "text/html; charset=utf-8", (browser.HERE / "plain.html").read_bytes()),
+            "/hls.js": (200, "text/javascript", (browser.NODE_MODULES / "hls.js" / "dist" / "hls.min.js").read_bytes()),
+        }
+        nothing = (404, "text/plain", b"")
+        super().__init__(lambda path, _: files.get(path.partition("?")[0], nothing))
 
     def playing(self, stage):
         return f"{self.url}?{stage.page_url}index.m3u8"
+
+
+class Proxy(_Elsewhere):
+    """Hands on what is asked of it below its own folder, as many a web site does."""
+
+    FOLDER = "proxied/here"
+
+    def __init__(self, stage):
+        server = urllib.parse.urlsplit(stage.page_url).netloc
+
+        def find(path, headers):
+            connection = http.client.HTTPConnection(server, timeout=30)
+            try:
+                kept = {name: headers[name] for name in ("Authorization", "Sec-Fetch-Dest") if name in headers}
+                connection.request("GET", path.removeprefix("/" + self.FOLDER), headers=kept)
+                answer = connection.getresponse()
+                return answer.status, answer.headers["Content-Type"] or "text/plain", answer.read()
+            finally:
+                connection.close()
+
+        super().__init__(find)
+        self.page_url = f"{self.url}{self.FOLDER}/{PATH}/"
