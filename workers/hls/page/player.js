@@ -15,6 +15,8 @@ const FIRST_PAUSE_MS = 500; // before asking again; doubled each time, until som
 const LONGEST_PAUSE_MS = 5000;
 const ANSWER_LIMIT_MS = 20000; // the server may hold the first answer until an on-demand source is ready
 const WATCH_EVERY_MS = 250;
+const SKIP_AFTER_MS = 500;
+const SKIP_AGAIN_MS = 1500;
 const STALLED_AFTER_MS = 1500;
 const START_LIMIT_MS = 15000; // from the playlist to a picture
 const STALL_LIMIT_MS = 6000; // of a picture that moved
@@ -58,6 +60,7 @@ let has_audio = true; // as far as known
 let last_time = 0;
 let last_moved_ms = 0; // when, in the time of performance.now()
 let last_recovery_ms = -Infinity;
+let last_skip_ms = -Infinity;
 
 function set_state(state) {
   if (root.dataset.state === state) return;
@@ -227,6 +230,7 @@ function begin_with_hls_js() {
     // value of ours would take the place of both.
     lowLatencyMode: true,
     maxLiveSyncPlaybackRate: 1.5,
+    liveSyncOnStallIncrease: 0.3, // seconds for good, each time: a whole one would be the end of low latency
     liveDurationInfinity: true,
     backBufferLength: 10,
     maxBufferLength: 20,
@@ -243,6 +247,8 @@ function begin_with_hls_js() {
     show_sound_button();
   });
   hls.on(Events.LEVEL_LOADED, (_, { details }) => {
+    // Parts need no conversion. While a worker starts, hls.js (1.7) may come to miss one of them, and stay without.
+    if (details.partList) hls.config.enableWorker = false;
     const began_again = details.endSN < oldest;
     oldest = details.startSN;
     if (began_again) load();
@@ -284,6 +290,18 @@ async function play() {
   }
 }
 
+// hls.js (1.7) may take a segment for whole whose last part it has not loaded, and then loads nothing for seconds. It does
+// load what is further on.
+function skip_missing_part(now) {
+  const part_s = hls?.latestLevelDetails?.partList && hls.latestLevelDetails.partTarget;
+  if (!part_s || video.buffered.length === 0 || now - last_skip_ms < SKIP_AGAIN_MS) return;
+  const newest = hls.liveSyncPosition;
+  if (newest > video.buffered.end(video.buffered.length - 1) + part_s) {
+    last_skip_ms = now;
+    video.currentTime = newest;
+  }
+}
+
 function watch() {
   if (!attached) return;
   const now = performance.now();
@@ -301,8 +319,9 @@ function watch() {
     last_moved_ms = now; // browsers may halt what nobody sees
   } else if (now - last_moved_ms > (moved ? STALL_LIMIT_MS : START_LIMIT_MS)) {
     load_later();
-  } else if (moved && now - last_moved_ms > STALLED_AFTER_MS) {
-    set_state('stalled');
+  } else if (now - last_moved_ms > SKIP_AFTER_MS) {
+    if (moved && now - last_moved_ms > STALLED_AFTER_MS) set_state('stalled');
+    if (!video.paused) skip_missing_part(now);
   }
 }
 
