@@ -17,6 +17,7 @@ BEYOND_BUFFER_S = 9  # more than a playlist had before
 PICTURES_PER_S = 5  # of 30, on a busy machine
 FAR_BEHIND_S = 10
 MOST_DELAY_S, NOT_LIVE_S = 1.5, 5  # what low latency is to have, and what it is no more even on a busy machine
+STARVED = ["bufferStalledError", "bufferSeekOverHole", "bufferNudgeOnStall"]  # hls.js on a busy machine; it goes on by itself
 STEP_S = 2  # of time between two looks, at most; more is a jump
 
 STATE = "document.documentElement.dataset.state"
@@ -289,8 +290,9 @@ class VariantChecks:
     def check_played(self, played):
         """All the time, with the stream that it had at first."""
         print(played)
+        problems = [problem for problem in played.problems if problem not in STARVED]
         self.assertGreater(played.pictures, played.seconds * PICTURES_PER_S, str(played))
-        self.assertEqual((played.loads_lost, played.errors, played.problems), (0, [], []), str(played))
+        self.assertEqual((played.loads_lost, played.errors, problems), (0, [], []), str(played))
 
 
 class Mpegts(VariantChecks, PageTestCase):
@@ -322,13 +324,14 @@ class LowLatencyOverTls(VariantChecks, PageTestCase):
         begun = [playing.begin(page, clock=True) for page in (self.page, other)]
         self.assertLessEqual(other.evaluate("hls.latestLevelDetails.partHoldBack"), MOST_DELAY_S)
         time.sleep(WATCHED_S / 2)
-        for played in [playing.end(page, since) for page, since in zip((self.page, other), begun)]:
-            print(played)
-            self.assertGreater(played.delay_ms, 0)
-            self.assertLess(played.delay_ms, NOT_LIVE_S * 1000)
+        shown, shown_by_other = (playing.end(page, since) for page, since in zip((self.page, other), begun))
+        print(shown, shown_by_other, sep="\n")
+        self.assertGreater(shown.delay_ms, 0)
+        self.assertLess(shown.delay_ms, NOT_LIVE_S * 1000)
         for page in (self.page, other):  # both were there from the stream's first part on
             parts = [request["url"] for request in page.requests() if "_part" in request["url"]]
             self.assertLess(len(parts), 2 * len(set(parts)), parts)
+        self.assertEqual([request for request in self.page.requests() if "worker" in request["url"]], [])
 
 
 class Firefox(PageTestCase):
