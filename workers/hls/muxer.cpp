@@ -42,7 +42,7 @@ std::vector<uint8_t> select_tracks(const media::StreamDescription &description, 
 
 Muxer::Muxer(Server &server, shm::SessionRecord &record, const control::StartMuxer &message, store::StoreWriter store)
     : server_(server), record_(record), id_(message.muxer), path_(message.path),
-      log_(std::move(store), log_settings(server.settings().hls), *this), entry_(ring::kMaxEntryBytes) {}
+      log_(std::move(store), log_settings(server.settings().hls), *this), ring_(server.streams(), *this) {}
 
 Muxer::~Muxer() {
   server_.allocator().give_back(record_);
@@ -145,54 +145,18 @@ void Muxer::close(std::optional<control::MuxerEnded> ended) {
 
 // --- the ring ---
 
-void Muxer::start(const worker::Start &start) {
-  generation_ = start.generation;
-  cursor_ = start.cursor;
-  description_version_ = generation_->reader().description_version();
-}
-
 void Muxer::serve() {
   look_at_description();
-  while (read_some()) {
-  }
+  ring_.read(*stream_);
   if (!closed_ && log_.error()) fail(control::Refusal::Unavailable, "muxer error: " + log_.error()->message);
 }
 
-// Packets are copied out and checked before they are looked at. False: that was all for now.
-bool Muxer::read_some() {
-  if (closed_) return false;
-  const ring::RingReader &ring = generation_->reader();
-  uint64_t head = generation_->round_head();
-  uint64_t limit = std::min(head, cursor_ + kMaxEntriesARound);
-  for (; cursor_ < limit; cursor_++) {
-    auto entry = ring.entry(cursor_);
-    if (!entry) {
-      resynchronise();
-      return true;
-    }
-    if ((entry->flags & ring::kRtcp) != 0 || entry->track >= by_index_.size() || by_index_[entry->track] == nullptr)
-      continue;
-    auto copied = ring.copy(cursor_, entry_);
-    if (!copied || copied->size() < ring::kFrameHeaderBytes) {
-      resynchronise();
-      return true;
-    }
-    push(*entry, copied->subspan(ring::kFrameHeaderBytes));
-    if (closed_) return false;
-  }
-  if (cursor_ < head) {
-    server_.streams().schedule_round_later(stream_->id()); // a round that is due now would be part of this turn
-    return false;
-  }
-  return ring.state() == ring::RingState::Superseded && next_generation();
-}
-
 // A unit without a marker comes with the first packet of the next one, so its begin is remembered until then.
-void Muxer::push(const ring::EntryInfo &entry, Bytes packet) {
+void Muxer::on_packet(const ring::EntryInfo &entry, Bytes packet) {
   Track &track = *by_index_[entry.track];
   current_ = static_cast<size_t>(&track - tracks_.data());
   bool first = (entry.flags & ring::kFirstOfAccessUnit) != 0;
-  if (!track.begin) track.begin = cursor_;
+  if (!track.begin) track.begin = ring_.cursor();
   segmenter_->set_wall_offset(wall_offset(entry));
   track.depacketizer->push(packet,
                            {.pts_ns = entry.pts_ns,
@@ -200,7 +164,7 @@ void Muxer::push(const ring::EntryInfo &entry, Bytes packet) {
                             .first_of_access_unit = first,
                             .random_access = (entry.flags & ring::kRandomAccess) != 0},
                            *this);
-  if (first) track.begin = cursor_;
+  if (first) track.begin = ring_.cursor();
   if ((entry.flags & ring::kMarker) != 0) track.begin.reset();
 }
 
@@ -211,20 +175,8 @@ Nanoseconds Muxer::wall_offset(const ring::EntryInfo &entry) {
   return log_.wall_offset();
 }
 
-bool Muxer::next_generation() {
-  worker::Generation *next = stream_->after(*generation_);
-  if (next == nullptr || next->reader().state() == ring::RingState::Waiting) return false;
-  if (cursor_ < generation_->reader().head()) return true; // not read yet
-  generation_ = next;
-  generation_->forget_round();
-  return true;
-}
-
-void Muxer::resynchronise() {
-  ring::Resync target = generation_->reader().resync(cursor_);
-  if (target.cursor == cursor_) target.cursor = cursor_ + 1; // what stands there is not valid
-  record_.dropped.fetch_add(target.lost_entries, std::memory_order_relaxed);
-  cursor_ = target.cursor;
+void Muxer::on_gap(uint64_t lost_entries) {
+  record_.dropped.fetch_add(lost_entries, std::memory_order_relaxed);
   for (Track &track : tracks_) {
     track.depacketizer->reset();
     track.begin.reset();
@@ -235,11 +187,8 @@ void Muxer::resynchronise() {
 
 // A publisher may go on with other parameters that its packets do not carry: those of audio.
 void Muxer::look_at_description() {
-  uint64_t version = generation_->reader().description_version();
-  if (version == description_version_) return;
-  auto description = generation_->reader().description();
-  if (!description) return; // being written
-  description_version_ = version;
+  auto description = ring_.changed_description();
+  if (!description) return;
   for (size_t i = 0; i < tracks_.size(); i++) {
     Track &track = tracks_[i];
     if (track.index >= description->tracks.size()) continue;
@@ -265,7 +214,7 @@ void Muxer::on_configuration(const media::ParameterSets &sets) {
 
 // What it comes from: the earliest entry that a successor needs to make the same of what follows.
 uint64_t Muxer::source() const {
-  uint64_t source = cursor_;
+  uint64_t source = ring_.cursor();
   for (const Track &track : tracks_)
     if (track.begin) source = std::min(source, *track.begin);
   return source;

@@ -7,7 +7,7 @@
 #include "common/rtp/depacketizer.h"
 #include "ipc/control/channel.h"
 #include "ipc/shm/session_table.h"
-#include "workers/base/stream.h"
+#include "workers/base/entry_reader.h"
 #include "workers/base/stream_reader.h"
 #include "workers/hls/segment_log.h"
 
@@ -21,7 +21,10 @@ namespace sluice::hls {
 
 class Server;
 
-class Muxer final : public worker::StreamReader, rtp::Depacketizer::Sink, SegmentLog::Listener {
+class Muxer final : public worker::StreamReader,
+                    rtp::Depacketizer::Sink,
+                    worker::EntryReader::Listener,
+                    SegmentLog::Listener {
 public:
   Muxer(Server &server, shm::SessionRecord &record, const control::StartMuxer &message, store::StoreWriter store);
   ~Muxer();
@@ -38,8 +41,6 @@ public:
   bool closed() const { return closed_; }
 
 private:
-  static constexpr uint64_t kMaxEntriesARound = 4096; // then others get their turn
-
   struct Track {
     uint8_t index = 0; // in the stream
     media::Track track;
@@ -50,23 +51,24 @@ private:
   Result<void> set_up(const control::ReadGranted &granted, int ring_fd);
   Result<void> set_up_tracks(const media::StreamDescription &description);
 
-  void start(const worker::Start &start) override;
+  void start(const worker::Start &start) override { ring_.start(start); }
   void serve() override;
   bool blocked() const override { return false; }
   void watch() override {}
-  const worker::Generation *generation() const override { return generation_; }
+  const worker::Generation *generation() const override { return ring_.generation(); }
 
   void on_access_unit(const rtp::AccessUnit &unit) override;
   void on_configuration(const media::ParameterSets &sets) override;
   void on_published() override;
   Segmenter::Facts facts() const override;
 
-  bool read_some();
-  void push(const ring::EntryInfo &entry, Bytes packet);
+  bool is_finished() const override { return closed_; }
+  bool wants(uint8_t track) const override { return track < by_index_.size() && by_index_[track] != nullptr; }
+  void on_packet(const ring::EntryInfo &entry, Bytes packet) override;
+  void on_gap(uint64_t lost_entries) override;
+
   Nanoseconds wall_offset(const ring::EntryInfo &entry);
   uint64_t source() const;
-  bool next_generation();
-  void resynchronise();
   void look_at_description();
   void fail(control::Refusal refusal, std::string reason);
 
@@ -80,10 +82,7 @@ private:
   std::vector<Track> tracks_;
   std::array<Track *, media::kMaxTracks> by_index_{}; // null: not in it
   size_t current_ = 0;                                // track, during a push
-  worker::Generation *generation_ = nullptr;
-  uint64_t cursor_ = 0;
-  uint64_t description_version_ = 0;
-  ByteVector entry_; // scratch
+  worker::EntryReader ring_;
   bool reading_ = false, ready_ = false, closed_ = false;
 };
 

@@ -52,7 +52,7 @@ Result<std::unique_ptr<Muxer>> Muxer::create(Server &server, worker::Stream &str
 
 Muxer::Muxer(Server &server, worker::Stream &stream, const Selection &selection)
     : server_(server), stream_(stream), selection_(selection), log_(stream.newest().reader().data_capacity()),
-      entry_(ring::kMaxEntryBytes) {}
+      ring_(server.streams(), *this) {}
 
 Muxer::~Muxer() {
   CHECK(readers_.empty());
@@ -68,88 +68,38 @@ Result<void> Muxer::set_up(Track &track, const media::Track &description) {
   return {};
 }
 
-void Muxer::start(const worker::Start &start) {
-  generation_ = start.generation;
-  cursor_ = start.cursor;
-  description_version_ = generation_->reader().description_version();
-}
-
 // --- the ring ---
 
 void Muxer::serve() {
   look_at_description();
-  while (read_some()) {
-  }
+  ring_.read(stream_);
   serve_readers();
 }
 
 void Muxer::catch_up() {
-  generation_->forget_round();
-  while (read_some()) {
-  }
+  ring_.generation()->forget_round();
+  ring_.read(stream_);
 }
 
-// Packets are copied out and checked before they are looked at. False: that was all for now, or the last reader ended,
-// and the generation may have gone with it.
-bool Muxer::read_some() {
-  if (idle()) return false;
-  const ring::RingReader &ring = generation_->reader();
-  uint64_t head = generation_->round_head();
-  uint64_t limit = std::min(head, cursor_ + kMaxEntriesARound);
-  for (; cursor_ < limit; cursor_++) {
-    auto entry = ring.entry(cursor_);
-    if (!entry) {
-      resynchronise();
-      return true;
-    }
-    if ((entry->flags & ring::kRtcp) != 0 || entry->track >= by_index_.size() || by_index_[entry->track] == nullptr)
-      continue;
-    auto copied = ring.copy(cursor_, entry_);
-    if (!copied || copied->size() < ring::kFrameHeaderBytes) {
-      resynchronise();
-      return true;
-    }
-    current_ = by_index_[entry->track];
-    current_->depacketizer->push(copied->subspan(ring::kFrameHeaderBytes),
-                                 {.pts_ns = entry->pts_ns,
-                                  .dts_ns = entry->dts_ns,
-                                  .first_of_access_unit = (entry->flags & ring::kFirstOfAccessUnit) != 0,
-                                  .random_access = (entry->flags & ring::kRandomAccess) != 0},
-                                 *this);
-    if (idle()) return false;
-  }
-  if (cursor_ < head) {
-    server_.streams().schedule_round_later(stream_.id()); // a round that is due now would be part of this turn
-    return false;
-  }
-  return ring.state() == ring::RingState::Superseded && next_generation();
+void Muxer::on_packet(const ring::EntryInfo &entry, Bytes packet) {
+  current_ = by_index_[entry.track];
+  current_->depacketizer->push(packet,
+                               {.pts_ns = entry.pts_ns,
+                                .dts_ns = entry.dts_ns,
+                                .first_of_access_unit = (entry.flags & ring::kFirstOfAccessUnit) != 0,
+                                .random_access = (entry.flags & ring::kRandomAccess) != 0},
+                               *this);
 }
 
-bool Muxer::next_generation() {
-  worker::Generation *next = stream_.after(*generation_);
-  if (next == nullptr || next->reader().state() == ring::RingState::Waiting) return false;
-  if (cursor_ < generation_->reader().head()) return true; // not read yet
-  generation_ = next;
-  generation_->forget_round();
-  log_.grow(next->reader().data_capacity());
-  return true;
-}
-
-void Muxer::resynchronise() {
-  ring::Resync target = generation_->reader().resync(cursor_);
-  if (target.cursor == cursor_) target.cursor = cursor_ + 1; // what stands there is not valid
-  lost_ += target.lost_entries;
-  cursor_ = target.cursor;
+void Muxer::on_gap(uint64_t lost_entries) {
+  lost_ += lost_entries;
   for (Track &track : tracks_) track.depacketizer->reset();
 }
 
 // A publisher may go on with other parameters that its packets do not carry: those of audio.
 void Muxer::look_at_description() {
-  uint64_t version = generation_->reader().description_version();
-  if (version == description_version_) return;
-  auto description = generation_->reader().description();
-  if (!description) return; // being written
-  description_version_ = version;
+  auto description = ring_.changed_description();
+  if (!description) return;
   for (Track &track : tracks_) {
     if (track.index >= description->tracks.size()) continue;
     const media::Track &now = description->tracks[track.index];

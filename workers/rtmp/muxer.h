@@ -4,7 +4,7 @@
 #pragma once
 
 #include "common/rtp/depacketizer.h"
-#include "workers/base/stream.h"
+#include "workers/base/entry_reader.h"
 #include "workers/base/stream_reader.h"
 #include "workers/rtmp/media_log.h"
 #include "workers/rtmp/protocol/flv_tags.h"
@@ -20,7 +20,7 @@ namespace sluice::rtmp {
 class Reader;
 class Server;
 
-class Muxer final : public worker::StreamReader, rtp::Depacketizer::Sink {
+class Muxer final : public worker::StreamReader, rtp::Depacketizer::Sink, worker::EntryReader::Listener {
 public:
   // Error: the tracks can't be made messages of.
   static Result<std::unique_ptr<Muxer>> create(Server &server, worker::Stream &stream,
@@ -46,8 +46,6 @@ public:
   uint64_t lost() const { return lost_; }
 
 private:
-  static constexpr uint64_t kMaxEntriesARound = 4096; // then others get their turn
-
   struct Track {
     uint8_t index = 0;    // in the stream
     uint8_t track_id = 0; // in the message
@@ -60,18 +58,21 @@ private:
 
   Muxer(Server &server, worker::Stream &stream, const Selection &selection);
 
-  void start(const worker::Start &start) override;
+  void start(const worker::Start &start) override { ring_.start(start); }
   void serve() override;
   bool blocked() const override { return false; }
   void watch() override {}
-  const worker::Generation *generation() const override { return generation_; }
+  const worker::Generation *generation() const override { return ring_.generation(); }
 
   void on_access_unit(const rtp::AccessUnit &unit) override;
   void on_configuration(const media::ParameterSets &sets) override;
 
-  bool read_some();
-  bool next_generation();
-  void resynchronise();
+  bool is_finished() const override { return idle(); }
+  bool wants(uint8_t track) const override { return track < by_index_.size() && by_index_[track] != nullptr; }
+  void on_packet(const ring::EntryInfo &entry, Bytes packet) override;
+  void on_gap(uint64_t lost_entries) override;
+  void on_next_generation(const ring::RingReader &ring) override { log_.grow(ring.data_capacity()); }
+
   void look_at_description();
   Result<void> set_up(Track &track, const media::Track &description);
   void set_configuration(Track &track, ByteVector configuration);
@@ -88,11 +89,9 @@ private:
   std::vector<Track> tracks_;
   std::array<Track *, media::kMaxTracks> by_index_{}; // null: not selected
   Track *current_ = nullptr;                          // during a push
-  worker::Generation *generation_ = nullptr;
-  uint64_t cursor_ = 0;
-  uint64_t description_version_ = 0;
+  worker::EntryReader ring_;
   uint64_t lost_ = 0;
-  ByteVector body_, entry_; // scratch
+  ByteVector body_; // scratch
   std::vector<Reader *> readers_;
 };
 
