@@ -20,6 +20,9 @@ CLOCK_S = 0.1  # between PROGRAM-DATE-TIME and the durations before it
 PART_FILL = 0.85  # of PART-TARGET, section 4.4.4.9
 MAP_VERSION, FLOAT_VERSION, RANGE_VERSION, SKIP_VERSION = 6, 3, 4, 9  # section 8
 
+CONTROL = re.compile("[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # section 4.1
+QUOTED = {"URI", "CODECS", "RECENTLY-REMOVED-DATERANGES"}  # attributes that are quoted strings; no others are
+ONLY_YES = {"INDEPENDENT", "CAN-BLOCK-RELOAD", "CAN-SKIP-DATERANGES", "GAP"}
 ATTRIBUTE = re.compile(r'([A-Z0-9-]+)=("[^"\r\n]*"|[^",\s]+)(?:,|$)')
 DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)")
 
@@ -56,6 +59,8 @@ class Playlist:
     ended: bool = False
     control: Optional[dict] = None
     part_target: Optional[float] = None
+    independent: bool = False  # EXT-X-INDEPENDENT-SEGMENTS
+    type: Optional[str] = None
     hints: list = field(default_factory=list)
     complaints: list = field(default_factory=list)
     needs: dict = field(default_factory=dict)  # what: version
@@ -70,6 +75,10 @@ def attributes(text, complain):
             break
         if match[1] in found:
             complain(f"attribute {match[1]} twice: {text}")
+        if match[2].startswith('"') != (match[1] in QUOTED):
+            complain(f"{match[1]} is {'no ' * (match[1] in QUOTED)}quoted string: {text}")
+        if match[1] in ONLY_YES and match[2] != "YES":
+            complain(f"{match[1]} can only be YES: {text}")
         found[match[1]] = match[2].strip('"')
         position = match.end()
     return found
@@ -99,6 +108,8 @@ class _Reader:
         if lines[-1] != "":
             self.complain("does not end with a line end")
         for line in lines[1:]:
+            if CONTROL.search(line):
+                self.complain(f"control characters: {line!r}")
             if line != line.strip():
                 self.complain(f"blanks around a line: {line!r}")
             elif line.startswith("#EXT"):
@@ -114,6 +125,8 @@ class _Reader:
         self.tags.add(name)
         if self.playlist.segments and name in ("#EXT-X-MEDIA-SEQUENCE", "#EXT-X-DISCONTINUITY-SEQUENCE", "#EXT-X-SKIP"):
             self.complain(f"{name} behind a segment")
+        if self.segment.discontinuity and name == "#EXT-X-DISCONTINUITY-SEQUENCE":
+            self.complain(f"{name} behind EXT-X-DISCONTINUITY")
 
     def tag(self, name, value):
         playlist, complain = self.playlist, self.complain
@@ -127,7 +140,8 @@ class _Reader:
             "#EXT-X-SERVER-CONTROL": lambda: setattr(playlist, "control", attributes(value, complain)),
             "#EXT-X-PART-INF": self.part_information(value),
             "#EXT-X-SKIP": self.skip(value),
-            "#EXT-X-INDEPENDENT-SEGMENTS": lambda: None,
+            "#EXT-X-INDEPENDENT-SEGMENTS": lambda: setattr(playlist, "independent", True),
+            "#EXT-X-PLAYLIST-TYPE": lambda: setattr(playlist, "type", value),
         }
         if name in single:
             self.once(name)
@@ -309,6 +323,8 @@ class Checker:
             if playlist.part_target is None:
                 self.complain("EXT-X-PART without EXT-X-PART-INF")
                 return
+            if playlist.independent and not segment.parts[0].independent:
+                self.complain(f"segment {segment.number} does not begin with an independent part")
             for index, part in enumerate(segment.parts):
                 if part.duration > playlist.part_target + 1e-9:
                     self.complain(f"part {part.uri} lasts {part.duration} s, PART-TARGET is {playlist.part_target}")
@@ -323,6 +339,8 @@ class Checker:
 
     def check_low_latency(self, playlist):
         control = playlist.control or {}
+        if "CAN-SKIP-DATERANGES" in control and "CAN-SKIP-UNTIL" not in control:
+            self.complain("CAN-SKIP-DATERANGES without CAN-SKIP-UNTIL")
 
         def at_least(name, limit, what):
             value = number(control[name], float, self.complain, name)
@@ -335,6 +353,11 @@ class Checker:
         if "CAN-SKIP-UNTIL" in control:
             at_least("CAN-SKIP-UNTIL", 6 * target, "six target durations")
         parts = [part for segment in playlist.segments for part in segment.parts]
+        if len({part.uri for part in parts}) != len(parts):
+            self.complain("two parts have the same URI")
+        for hint in playlist.hints:
+            if hint.get("TYPE") not in ("PART", "MAP") or not hint.get("URI"):
+                self.complain(f"EXT-X-PRELOAD-HINT is {hint}")
         hints = [hint for hint in playlist.hints if hint.get("TYPE") == "PART"]
         if playlist.part_target is None:
             if playlist.hints:
@@ -372,13 +395,17 @@ class Checker:
         last = self.last
         if playlist.sequence < last.sequence:
             self.complain(f"MEDIA-SEQUENCE went back from {last.sequence} to {playlist.sequence}")
-        if playlist.target != last.target:
-            if playlist.target is None or playlist.target < (last.target or 0):
-                self.complain(f"TARGETDURATION went from {last.target} to {playlist.target}")
-        if playlist.part_target != last.part_target:
-            self.complain(f"PART-TARGET went from {last.part_target} to {playlist.part_target}")
-        if playlist.version != last.version:
-            self.complain(f"version went from {last.version} to {playlist.version}")
+        # Section 6.2.1: segments and parts come and go, what is said of all of them stays.
+        stays = {"TARGETDURATION": "target", "PART-TARGET": "part_target", "version": "version", "SERVER-CONTROL": "control",
+                 "INDEPENDENT-SEGMENTS": "independent", "PLAYLIST-TYPE": "type"}
+        for what, name in stays.items():
+            before, now = getattr(last, name), getattr(playlist, name)
+            if before != now:
+                self.complain(f"{what} went from {before} to {now}")
+        if playlist.type is not None and playlist.sequence != last.sequence:
+            self.complain(f"segments were removed although PLAYLIST-TYPE is {playlist.type}")
+        if playlist.discontinuity_sequence < last.discontinuity_sequence:
+            self.complain(f"DISCONTINUITY-SEQUENCE went back from {last.discontinuity_sequence} to {playlist.discontinuity_sequence}")
         if last.ended and (not playlist.ended or self.position(playlist) != self.position(last)):
             self.complain("it goes on although it had ended")
         if self.position(playlist) < self.position(last):
@@ -473,7 +500,7 @@ def compare_delta(full_text, delta_text, before_text):
     for segment in merged.segments[merged.skipped :]:
         if segment != written.get(segment.number):
             complaints.append(f"segment {segment.number} of the delta update is not what the full playlist has")
-    same_head = ("version", "target", "sequence", "discontinuity_sequence", "ended", "control", "part_target", "hints")
+    same_head = ("version", "target", "independent", "type", "sequence", "discontinuity_sequence", "ended", "control", "part_target", "hints")
     for name in same_head:
         if getattr(merged, name) != getattr(full, name):
             complaints.append(f"{name} of the delta update is {getattr(merged, name)}, of the full one {getattr(full, name)}")

@@ -78,6 +78,11 @@ class HlsCheck(unittest.TestCase):
 
     def test_form(self):
         self.assert_changed("does not begin", "#EXTM3U", "#EXTM3")
+        self.assert_changed("control characters", "#EXT-X-VERSION:9", "#\x07\n#EXT-X-VERSION:9")
+        self.assert_changed("URI is no quoted", 'URI="x_part20.mp4"', "URI=x_part20.mp4")
+        self.assert_changed("DURATION is quoted", "DURATION=0.50000", 'DURATION="0.50000"')
+        self.assert_changed("can only be YES", "INDEPENDENT=YES", "INDEPENDENT=NO")
+        self.assert_complains("behind EXT-X-DISCONTINUITY", plain(0, 3, head="#EXT-X-DISCONTINUITY\n#EXT-X-DISCONTINUITY-SEQUENCE:1\n"))
         self.assert_changed("line end", "part34.mp4\"\n", "part34.mp4\"")
         self.assert_changed("blanks", "#EXT-X-VERSION:9", "#EXT-X-VERSION:9\r")
         self.assert_changed("twice", "#EXT-X-VERSION:9\n", "#EXT-X-VERSION:9\n#EXT-X-VERSION:9\n")
@@ -119,6 +124,11 @@ class HlsCheck(unittest.TestCase):
         self.assert_changed("HOLD-BACK is 5", "HOLD-BACK=6", "HOLD-BACK=5")
         self.assert_changed("CAN-SKIP-UNTIL is 11", "CAN-SKIP-UNTIL=12", "CAN-SKIP-UNTIL=11")
         self.assert_changed("without CAN-BLOCK-RELOAD", "CAN-BLOCK-RELOAD=YES,", "")
+        self.assert_changed("CAN-SKIP-DATERANGES without", "CAN-SKIP-UNTIL=12", "CAN-SKIP-DATERANGES=YES")
+        self.assert_changed("PRELOAD-HINT is", "TYPE=PART", "TYPE=PARTS")
+        self.assert_changed("two parts", "x_part21", "x_part20")
+        independent = low_latency(0, 8, 2).replace("#EXT-X-PART-INF", "#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-PART-INF")
+        self.assert_changed("segment 5 does not begin with", ",INDEPENDENT=YES", "", independent)
         self.assert_changed("0 preload hints", '#EXT-X-PRELOAD-HINT:TYPE=PART,URI="x_part34.mp4"\n', "")
         self.assert_changed("there already", 'TYPE=PART,URI="x_part34.mp4"', 'TYPE=PART,URI="x_part33.mp4"')
         self.assert_complains("although it has ended", low_latency(0, 8, 0) + "#EXT-X-ENDLIST\n")
@@ -147,6 +157,13 @@ class HlsCheck(unittest.TestCase):
         self.assert_complains("part x_part32.mp4", low_latency(0, 8, 2),
                               low_latency(0, 8, 3).replace('0.50000,URI="x_part32', '0.49000,URI="x_part32'))
         self.assert_complains("TARGETDURATION went", plain(0, 4).replace("DURATION:2", "DURATION:3"), plain(0, 5))
+        self.assert_complains("TARGETDURATION went", plain(0, 4), plain(0, 5).replace("DURATION:2", "DURATION:3"))
+        self.assert_complains("SERVER-CONTROL went", low_latency(0, 8, 2), low_latency(0, 8, 3).replace("HOLD-BACK=6", "HOLD-BACK=7"))
+        self.assert_complains("INDEPENDENT-SEGMENTS went", plain(0, 4), plain(0, 5, head="#EXT-X-INDEPENDENT-SEGMENTS\n"))
+        event = "#EXT-X-PLAYLIST-TYPE:EVENT\n"
+        self.assertEqual(self.complaints(plain(0, 4, head=event), plain(0, 5, head=event)), [])
+        self.assert_complains("although PLAYLIST-TYPE", plain(0, 4, head=event), plain(1, 4, head=event))
+        self.assert_complains("DISCONTINUITY-SEQUENCE went back", plain(0, 4, head="#EXT-X-DISCONTINUITY-SEQUENCE:1\n"), plain(1, 4))
         self.assert_complains("PART-TARGET went", low_latency(0, 8, 2), low_latency(0, 8, 3).replace(
             "PART-TARGET=0.50000", "PART-TARGET=0.50001"))
         self.assert_complains("goes on although", plain(0, 4, end="#EXT-X-ENDLIST\n"), plain(0, 5))
