@@ -14,9 +14,9 @@
 namespace sluice {
 namespace {
 
-// What a playlist tells, as much again for who is late, one in the making, and room for initialisation sections.
+// What a playlist tells, as much and two more for who is late, one in the making, and room for initialisation sections.
 uint64_t capacity_for(const control::HlsSettings &settings) {
-  uint64_t segments = 2 * uint64_t{settings.segment_count} + 2;
+  uint64_t segments = 2 * uint64_t{settings.segment_count} + 4;
   uint64_t most = store::kMaxDataCapacity / segments;
   return segments * std::min(settings.segment_max_bytes, most);
 }

@@ -23,6 +23,11 @@ def broken_rules(checker):
     return [complaint for complaint in checker.complaints if "no new segment for" not in complaint]
 
 
+def next_number(playlist):
+    """The media sequence number that comes behind its last whole segment."""
+    return int(playlist.split("EXT-X-MEDIA-SEQUENCE:")[1].split("\n")[0]) + len(uris(playlist))
+
+
 def uris(playlist):
     return [line for line in playlist.split("\n") if line and not line.startswith("#")]
 
@@ -200,6 +205,46 @@ class LowLatency(HlsTestCase):
         for wrong in (f"_HLS_msn={sequence + 100}", "_HLS_part=1", "_HLS_msn=x"):
             self.assertEqual(self.ask(server, f"cam/stream.m3u8?{wrong}")[0], 400, wrong)
 
+    def test_a_part_that_a_segment_does_not_get_is_the_first_of_the_next(self):
+        server = self.hls_server("lowLatency")
+        self.publish(server)
+        number = next_number(self.playlist(server)) + 1
+        text = self.playlist(server, query=f"?_HLS_msn={number - 1}&_HLS_part=12")  # of a segment of 1 s
+        self.assertGreaterEqual(next_number(text), number)
+        self.assertIn("EXT-X-PART:", text.rpartition("_seg")[2])
+
+    def test_nobody_waits_for_ever(self):
+        server = self.hls_server("lowLatency", readTimeout="60s")
+        publisher = self.publish(server)
+        text = self.playlist(server)
+        publisher.send_signal(signal.SIGSTOP)
+        self.addCleanup(publisher.send_signal, signal.SIGCONT)
+        number, target = next_number(text), int(text.split("TARGETDURATION:")[1].split("\n")[0])
+        hint = self.playlist(server).split('PRELOAD-HINT:TYPE=PART,URI="')[1].split('"')[0]
+        for wanted in (f"stream.m3u8?_HLS_msn={number + 1}", hint):
+            began = time.monotonic()
+            status, headers, _ = self.ask(server, f"cam/{wanted}")
+            if status == 200:  # what the publisher had sent already
+                hint = self.playlist(server).split('PRELOAD-HINT:TYPE=PART,URI="')[1].split('"')[0]
+                began = time.monotonic()
+                status, headers, _ = self.ask(server, f"cam/{hint}")
+            self.assertEqual((status, headers["Retry-After"], headers["Cache-Control"]), (503, "1", "no-cache"), wanted)
+            self.assertGreater(time.monotonic() - began, 3 * target - 1)
+
+    def test_delta_updates_are_asked_for_by_either_name_and_elsewhere_ignored(self):
+        server = self.hls_server("lowLatency")
+        self.publish(server)
+        text = self.playlist(server)
+        number = next_number(text)
+        text = self.playlist(server, query=f"?_HLS_msn={number + 1}")
+        self.playlist(server, query=f"?_HLS_msn={next_number(text) + 1}")
+        for query in ("_HLS_skip=YES", "_HLS_skip=v2"):
+            wait_until(lambda: "#EXT-X-SKIP:SKIPPED-SEGMENTS=" in self.playlist(server, query="?" + query), 20, f"{query} is a delta update")
+        self.assertNotIn("EXT-X-SKIP", self.playlist(server, query="?_HLS_skip=no"))
+        other = self.hls_server("fmp4")
+        self.publish(other)
+        self.assertNotIn("EXT-X-SKIP", self.playlist(other, query="?_HLS_skip=YES&_HLS_msn=10000"))
+
     def test_many_wait_at_once_and_all_are_answered(self):
         server = self.hls_server("lowLatency")
         self.publish(server)
@@ -250,10 +295,48 @@ class Http(HlsTestCase):
         status, headers, _ = self.ask(server, "cam/index.m3u8", "OPTIONS", {"Access-Control-Request-Headers": "authorization"})
         self.assertEqual((status, headers["Access-Control-Allow-Headers"]), (200, "authorization"))
 
+    def test_every_answer_lets_the_origin_in_that_is_allowed(self):
+        server = self.hls_server("mpegts", hlsAllowOrigin="https://example.com", paths={"all": {}, "shut": {"readUser": "ann", "readPass": "secret"}})
+        self.publish(server)
+        segment = uris(self.playlist(server))[0]
+        expected = {"cam": 301, "cam/": 200, "cam/index.m3u8": 200, "cam/stream.m3u8": 200, f"cam/{segment}": 200, "cam/none.ts": 404,
+                    "": 404, "none/index.m3u8": 404, "shut/index.m3u8": 401, "cam/stream.m3u8?_HLS_part=1": 400}
+        for path, wanted in expected.items():
+            status, headers, _ = self.ask(server, path)
+            allowed = (headers["Access-Control-Allow-Origin"], headers["Access-Control-Allow-Credentials"])
+            self.assertEqual((status, *allowed), (wanted, "https://example.com", "true"), path)
+            self.assertEqual((headers["Server"], headers["Set-Cookie"]), ("sluice", None), path)
+            # A browser's question beforehand has no credentials, and starts nothing.
+            status, headers, body = self.ask(server, path, "OPTIONS", {"Access-Control-Request-Headers": "range, authorization"})
+            allowed = (headers["Access-Control-Allow-Origin"], headers["Access-Control-Allow-Credentials"])
+            self.assertEqual((status, body, *allowed), (200, b"", "https://example.com", "true"), path)
+            self.assertEqual(headers["Access-Control-Allow-Methods"], "GET, HEAD, OPTIONS")
+            self.assertEqual(headers["Access-Control-Allow-Headers"], "range, authorization")
+        self.assertIsNone(self.ask(server, "cam/", "OPTIONS")[1]["Access-Control-Allow-Headers"])
+        self.assertEqual(self.ask(server, "cam/none.ts")[2], b"404 page not found")
+        self.assertNotIn("[muxer shut]", server.log())
+
+    def test_segments_stay_as_long_as_the_longest_playlist_with_them_lasts_once_they_have_left_it(self):
+        count = 3
+        server = self.hls_server("mpegts", hlsSegmentCount=count)
+        self.publish(server)
+        text = self.playlist(server)
+        number, name = next_number(text) - 1, uris(text)[-1]
+
+        def gone():
+            status = self.ask(server, f"cam/{name}")[0]
+            newest = next_number(self.playlist(server)) - 1
+            if status == 404:
+                self.assertGreater(newest, number + 2 * count)  # RFC 8216 section 6.2.2
+            return status == 404
+
+        wait_until(gone, 40, "its memory is given back", every_s=0.2)
+
     def test_routes(self):
         server = self.hls_server()
         status, headers, _ = self.ask(server, "a/cam?token=x")
         self.assertEqual((status, headers["Location"]), (301, "/a/cam/?token=x"))
+        self.assertEqual(self.ask(server, "cam")[1]["Location"], "/cam/")
         status, headers, page = self.ask(server, "a/cam/")
         self.assertEqual((status, headers["Content-Type"].split(";")[0]), (200, "text/html"))
         self.assertIn(b"<video", page)

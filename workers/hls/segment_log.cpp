@@ -130,7 +130,7 @@ void SegmentLog::let_old_ones_go() {
     }
     finished--;
   }
-  size_t kept = 2 * settings_.segments;
+  size_t kept = 2 * settings_.segments + kMoreKept;
   if (segments.size() > kept) segments.erase(segments.begin(), segments.end() - static_cast<ptrdiff_t>(kept));
   uint64_t first_part = segments.front().segment.first_part;
   std::erase_if(index_.parts, [first_part](const StoredPart &part) { return part.number < first_part; });

@@ -1,5 +1,5 @@
 // Puts what a Segmenter makes into the segment store, and keeps the index that tells it: which segments playlists list,
-// how long those that left stay for who is late (as long again: RFC 8216 section 6.2.2), where a successor goes on.
+// how long those that left stay for who is late, where a successor goes on.
 // Owned by the muxer.
 #pragma once
 
@@ -46,6 +46,9 @@ public:
   void end(); // nothing follows
 
 private:
+  // One that left playlists stays for its duration and that of the longest playlist with it (RFC 8216 section 6.2.2),
+  // which has the listed ones and, in Low-Latency HLS, most of one in the making.
+  static constexpr size_t kMoreKept = 2;
   static constexpr size_t kMaxParts = 4096; // that are kept; older ones of a long segment go first
 
   void on_initialisation(uint64_t number, Bytes section) override;
