@@ -290,8 +290,10 @@ void Connection::end(std::string reason) {
   std::vector<uint64_t> unanswered;
   if (state_ == State::Open) unanswered = protocol_->waiting();
   bool all_said = unanswered.empty() && (protocol_ == nullptr || protocol_->output().empty());
-  if (torn_) {
-    ::linger none{.l_onoff = 1, .l_linger = 0}; // what the kernel holds is not to arrive
+  bool cut = protocol_ != nullptr && !protocol_->output().empty();
+  if (torn_ || cut) {
+    // What the kernel holds is not to arrive; for a client that takes nothing it would hold it for minutes.
+    ::linger none{.l_onoff = 1, .l_linger = 0};
     ::setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &none, sizeof none);
   } else if (all_said) {
     if (!std::exchange(said_goodbye_, true)) socket_.shutdown();
