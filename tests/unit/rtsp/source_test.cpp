@@ -166,7 +166,8 @@ TEST(Source, SaysWhereItWasSent) {
   ASSERT_TRUE(harness.run_until_sent<control::SourceMoved>());
   EXPECT_EQ(harness.find<control::SourceMoved>()->url, "rtsp://elsewhere/cam");
   expect_gone(harness);
-  EXPECT_EQ(harness.sent.size(), 1u);
+  EXPECT_EQ(harness.sent.size(), 2u);
+  EXPECT_NE(harness.find<control::Release>(), nullptr); // what flowed
 }
 
 TEST(Source, SaysWhyItFailed) {

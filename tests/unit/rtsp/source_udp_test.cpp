@@ -233,7 +233,7 @@ TEST(SourceUdp, FallsBackToTcpWhenNothingComes) {
   ASSERT_TRUE(harness.run_until_packets(1)); // in the ring that was granted before
   harness.stop();
   expect_gone(harness);
-  EXPECT_EQ(harness.sent.size(), 1u); // SourceReady
+  EXPECT_EQ(harness.sent.size(), 2u); // and Release, with what flowed
 }
 
 TEST(SourceUdp, TimesOutWithoutPackets) {
