@@ -281,3 +281,13 @@ class Ends(TestCase):
         self.assertLess(time.monotonic() - started, 8)
         publisher.close()
         stuck.close()
+
+
+class Sandbox(TestCase):
+    def test_workers_can_gain_nothing(self):
+        sluice = self.server({"rtmpDisable": False})
+        for pid in [*sluice.workers().values(), *sluice.workers("rtmp").values()]:
+            status = Path(f"/proc/{pid}/status").read_text()
+            self.assertRegex(status, r"NoNewPrivs:\s+1\n")
+            self.assertRegex(status, r"Seccomp:\s+2\n")
+        self.assertNotIn("without a sandbox", sluice.log())

@@ -1,6 +1,7 @@
 #include "workers/base/process.h"
 
 #include "common/base/log.h"
+#include "common/loop/sandbox.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -19,6 +20,8 @@ public:
 
   int run() {
     set_log(this, LogLevel::Info);
+    if (auto entered = loop::enter_sandbox({.lowest_own_descriptor = channel_.fd() + kKeepersAfterChannel}); !entered)
+      log(LogLevel::Warn, "[{}] the worker runs without a sandbox: {}", label_, entered.error().message);
     control_poll_.watch(loop::Poll::kReadable);
     send(control::Hello{.version = control::kVersion, .epoch = 0, .pid = static_cast<uint32_t>(::getpid())});
     loop_.run();
@@ -26,6 +29,7 @@ public:
   }
 
 private:
+  static constexpr int kKeepersAfterChannel = 2; // the channel's own, and that of the keeper's signals
   static constexpr Nanoseconds kTickInterval = 200 * kMillisecond;
   static constexpr Nanoseconds kShutdownPatience = 3 * kSecond; // the supervisor waits a little longer
 
