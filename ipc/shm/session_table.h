@@ -11,6 +11,7 @@
 #include "common/base/fd.h"
 #include "common/base/result.h"
 #include "common/base/traffic.h"
+#include "ipc/shm/crash_record.h"
 
 #include <array>
 #include <atomic>
@@ -20,7 +21,7 @@
 namespace sluice::shm {
 
 constexpr uint64_t kTableMagic = 0x534c554943455442; // "SLUICETB"
-constexpr uint32_t kTableVersion = 2;
+constexpr uint32_t kTableVersion = 3;
 constexpr uint32_t kMaxTableSessions = 100'000;  // only touched pages cost memory, so tables are of that size
 constexpr size_t kSmallBufferBytes = 4 * 1024;   // requests of readers, replies
 constexpr size_t kLargeBufferBytes = 256 * 1024; // publishers' input, requests with a body, long replies
@@ -54,6 +55,7 @@ struct alignas(64) SlotHeader {
   std::atomic<uint64_t> blame_sequence;
   // Of all incarnations: connections of clients that were accepted, those that were turned away, answers over HTTP.
   std::atomic<uint64_t> accepted, refused, answers[kCountedStatuses.size()];
+  CrashRecord crash; // of the incarnation
 };
 
 enum class RecordState : uint32_t { Free, Open, Closing };
@@ -117,7 +119,7 @@ struct alignas(64) SessionRecord {
   alignas(8) uint8_t protocol_state[1536];
 };
 
-static_assert(sizeof(SlotHeader) == 192);
+static_assert(sizeof(SlotHeader) == 1280);
 static_assert(sizeof(ConnectionRecord) == 320);
 static_assert(sizeof(SessionRecord) == 2304);
 static_assert(std::is_standard_layout_v<ConnectionRecord> && std::is_standard_layout_v<SessionRecord>);

@@ -2,6 +2,7 @@
 
 #include "common/base/check.h"
 #include "common/base/log.h"
+#include "supervisor/processes/crash_report.h"
 #include "supervisor/processes/spawn.h"
 #include "supervisor/processes/worker_claims.h"
 
@@ -85,6 +86,7 @@ void Slot::start_worker() {
   epoch_++;
   table_.header().tick_ns.store(0, std::memory_order_relaxed);
   table_.header().incarnation.store(epoch_, std::memory_order_release);
+  table_.header().crash.signal.store(0, std::memory_order_relaxed);
   channel_.emplace(std::move(pair->first));
   channel_poll_ = std::make_unique<loop::Poll>(loop_, channel_->fd(), static_cast<loop::Poll::Listener &>(*this));
   channel_poll_->watch(loop::Poll::kReadable);
@@ -257,11 +259,18 @@ void Slot::on_report(const Report &report) {
     worker_pid_ = report.pid;
     return;
   case Report::Kind::Exited:
+    report_crash(report.status);
     return worker_gone(text_of_status("worker", report.status));
   case Report::Kind::Failed:
     return worker_gone(fmt::format("worker can't be started: {}", ::strerror(report.status)));
   }
   kill_keeper();
+}
+
+void Slot::report_crash(int status) const {
+  if (!WIFSIGNALED(status)) return;
+  for (const std::string &line : crash_report(table_.header().crash, WTERMSIG(status)))
+    log(LogLevel::Error, "[{}] {}", options_.name, line);
 }
 
 // No process of the incarnation is left; what it said before may still be in the channel.

@@ -105,6 +105,7 @@ private:
   void look_after_worker();
   void look_after_channel(Nanoseconds now);
   void ping(Nanoseconds now);
+  void report_crash(int status) const;
   void worker_gone(const std::string &how);
   void leave();
   void close();

@@ -2,6 +2,7 @@
 
 #include "common/base/log.h"
 #include "common/loop/sandbox.h"
+#include "workers/base/crash_handler.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@ public:
         tick_timer_(loop_, *this) {}
 
   int run() {
+    install_crash_handlers();
     set_log(this, LogLevel::Info);
     if (auto entered = loop::enter_sandbox({.lowest_own_descriptor = channel_.fd() + kKeepersAfterChannel}); !entered)
       log(LogLevel::Warn, "[{}] the worker runs without a sandbox: {}", label_, entered.error().message);
@@ -68,6 +70,7 @@ private:
     if (!board) return fail(board.error().message);
     set_log_level(static_cast<LogLevel>(welcome.settings.log_level));
     table_.emplace(std::move(*table));
+    note_crashes_in(&table_->header().crash);
     forget_predecessor();
     ServerParts parts{
         .welcome = welcome, .listeners = {}, .udp_bases = {}, .doorbells = {}, .board = std::move(*board)};
