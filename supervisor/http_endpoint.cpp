@@ -1,6 +1,7 @@
 #include "supervisor/http_endpoint.h"
 
 #include "common/base/log.h"
+#include "common/base/text.h"
 #include "supervisor/listeners.h"
 
 #include <array>
@@ -78,6 +79,8 @@ http::HttpServer *HttpEndpoint::server_of(const Key &key) {
 
 bool HttpEndpoint::respond(const Key &key, http::Response response) {
   http::HttpServer *server = server_of(key);
+  if (log_enabled(LogLevel::Debug))
+    log(LogLevel::Debug, "[{}] [s->c] {}, {} bytes", label_, response.status, response.body.size());
   return server != nullptr && server->respond(key.request, std::move(response));
 }
 
@@ -90,8 +93,17 @@ void HttpEndpoint::on_request(http::HttpServer &server, const http::RequestKey &
   handler_.on_request(*this, key_of(server, key), std::move(request));
 }
 
+// Bodies stay out of the log: they are of configurations, which hold passwords.
 void HttpEndpoint::on_access(http::HttpServer &, const loop::SocketAddress &peer, const http::Request &request) {
   log(LogLevel::Info, "[{}] [conn {}] {} {}", label_, peer.text(), printable(request.method), printable(request.path));
+  if (!log_enabled(LogLevel::Debug)) return;
+  std::string headers;
+  for (const auto &[name, value] : request.headers.all()) {
+    bool secret = equal_ignoring_case(name, "Authorization") || equal_ignoring_case(name, "Cookie");
+    headers += fmt::format("{}: {}, ", printable(name), secret ? "***" : printable(value));
+  }
+  log(LogLevel::Debug, "[{}] [conn {}] [c->s] {} {}: {}{} bytes", label_, peer.text(), printable(request.method),
+      printable(request.path), headers, request.body.size());
 }
 
 void HttpEndpoint::on_gone(http::HttpServer &server, const http::RequestKey &key) {

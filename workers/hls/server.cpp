@@ -79,6 +79,11 @@ void Server::close_clients() {
 
 // --- requests ---
 
+void Server::on_access(http::HttpServer &, const loop::SocketAddress &peer, const http::Request &request) {
+  if (!log_enabled(LogLevel::Debug)) return;
+  log(LogLevel::Debug, "[HLS] [conn {}] {} {}", peer.host(), printable(request.method), printable(request.path));
+}
+
 void Server::on_request(http::HttpServer &, const http::RequestKey &key, const loop::SocketAddress &,
                         http::Request request) {
   note_blame(0);

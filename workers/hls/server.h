@@ -50,7 +50,7 @@ private:
 
   void on_request(http::HttpServer &server, const http::RequestKey &key, const loop::SocketAddress &peer,
                   http::Request request) override;
-  void on_access(http::HttpServer &, const loop::SocketAddress &, const http::Request &) override {}
+  void on_access(http::HttpServer &, const loop::SocketAddress &peer, const http::Request &request) override;
   void on_gone(http::HttpServer &, const http::RequestKey &key) override { viewers_.on_gone(key); }
   bool on_half_closed(http::HttpServer &, const http::RequestKey &) override { return true; }
   void on_connection_ended(http::HttpServer &, http::ConnectionEnd end) override;
