@@ -1,6 +1,6 @@
-#include "common/base/log.h"
 #include "common/loop/tls.h"
 #include "supervisor/config/command_line.h"
+#include "supervisor/logs/logs.h"
 #include "supervisor/processes/family.h"
 #include "supervisor/processes/keeper.h"
 #include "supervisor/processes/process_title.h"
@@ -15,6 +15,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <memory>
 
 namespace {
 
@@ -55,15 +56,21 @@ int serve(const std::optional<std::string> &configuration_file) {
     return 1;
   }
   prepare_process();
-  StreamLog standard_output(STDOUT_FILENO);
-  set_log(&standard_output, loaded->configuration.log_level);
+  auto *loop = new loop::Loop; // not destroyed, see below
+  auto logs = std::make_unique<logs::Logs>(*loop);
+  if (auto opened = logs->open(loaded->configuration); opened) {
+    logs->apply(std::move(*opened), loaded->configuration);
+  } else {
+    std::printf("ERR: %s\n", opened.error().message.c_str());
+    return 1;
+  }
+  set_log(logs.get(), loaded->configuration.log_level);
   log(LogLevel::Info, "sluice v{}", SLUICE_VERSION);
   for (const std::string &note : loaded->notes) log(LogLevel::Info, "{}", note);
 
   int status = 0;
-  auto *loop = new loop::Loop; // not destroyed, see below
   {
-    Supervisor supervisor(*loop, std::move(*loaded), std::move(environment));
+    Supervisor supervisor(*loop, *logs, std::move(*loaded), std::move(environment));
     if (auto started = supervisor.start(); started) {
       loop->run();
     } else {
@@ -72,6 +79,7 @@ int serve(const std::optional<std::string> &configuration_file) {
     }
   }
   set_log(nullptr, LogLevel::Error);
+  logs.reset(); // writes what waits
   std::fflush(nullptr);
   ::_exit(status); // the loop's end, and that of libuv's threads, would wait for names that no server answers about
 }

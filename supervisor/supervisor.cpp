@@ -31,8 +31,9 @@ control::SourceId source_of(const paths::GrantRead &) {
 
 } // namespace
 
-Supervisor::Supervisor(loop::Loop &loop, config::LoadedConfiguration loaded, config::Environment environment)
-    : loop_(loop), environment_(std::move(environment)), file_(std::move(loaded.file)),
+Supervisor::Supervisor(loop::Loop &loop, logs::Logs &logs, config::LoadedConfiguration loaded,
+                       config::Environment environment)
+    : loop_(loop), logs_(logs), environment_(std::move(environment)), file_(std::move(loaded.file)),
       active_(std::make_unique<Active>(std::move(loaded.configuration))), reaper_(loop),
       terminate_(loop, SIGTERM, *this), interrupt_(loop, SIGINT, *this), hang_up_(loop, SIGHUP, *this),
       shutdown_timer_(loop, *this), path_timer_(loop, *this), reload_timer_(loop, *this), muxer_timer_(loop, *this),
@@ -96,6 +97,7 @@ Result<void> Supervisor::activate(config::Configuration configuration) {
   auto next = std::make_unique<Active>(std::move(configuration));
   const config::Configuration &made = next->configuration;
   config::ReloadPlan plan = config::plan_reload(active_->configuration, made);
+  logs::Logs::Opened log_file = TRY(logs_.open(made));
   Operations::Opened operations = TRY(operations_->open(made));
   Workers::Opened opened = TRY(workers_->open(made));
   TRY(gate_.configure(made, next->matcher));
@@ -103,6 +105,7 @@ Result<void> Supervisor::activate(config::Configuration configuration) {
   std::unique_ptr<Active> before = std::exchange(active_, std::move(next));
 
   bool first = !std::exchange(serving_, true);
+  logs_.apply(std::move(log_file), made);
   operations_->apply(std::move(operations), made);
   if (!first) log(LogLevel::Info, "{}", plan.text());
   if (first || plan.concerns_workers() || other_slots) {
@@ -357,7 +360,10 @@ void Supervisor::on_timer(loop::Timer &timer) {
 }
 
 void Supervisor::on_signal(int number) {
-  if (number == SIGHUP) return reload("SIGHUP");
+  if (number == SIGHUP) {
+    logs_.reopen();
+    return reload("SIGHUP");
+  }
   if (stopping_) { // asked twice
     workers_->shut_down(true);
     return hooks_.kill_all();

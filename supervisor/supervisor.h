@@ -10,6 +10,7 @@
 #include "supervisor/file_watcher.h"
 #include "supervisor/gate.h"
 #include "supervisor/hook_runner.h"
+#include "supervisor/logs/logs.h"
 #include "supervisor/multicast_runner.h"
 #include "supervisor/muxers/muxers.h"
 #include "supervisor/operations.h"
@@ -40,8 +41,8 @@ public:
   static constexpr Nanoseconds kReloadPause = 500 * kMillisecond;
   static constexpr int kMaxReloadsAgain = 6;
 
-  // `environment` is what overrides files, also when they are loaded again.
-  Supervisor(loop::Loop &loop, config::LoadedConfiguration loaded, config::Environment environment);
+  // `environment` is what overrides files, also when they are loaded again. `logs` outlives it.
+  Supervisor(loop::Loop &loop, logs::Logs &logs, config::LoadedConfiguration loaded, config::Environment environment);
   ~Supervisor() override;
 
   // Opens the listeners and starts the workers; the loop's run() then serves until SIGTERM or SIGINT.
@@ -93,6 +94,7 @@ private:
   void leave_if_done();
 
   loop::Loop &loop_;
+  logs::Logs &logs_;
   config::Environment environment_;
   std::string file_; // empty: none
   std::unique_ptr<Active> active_;

@@ -309,7 +309,7 @@ void Workers::print(Worker &worker, const control::LogLine &line) {
   processes::LogLimit::Verdict verdict = worker.log_limit.on_line(loop_.now());
   if (verdict.omitted > 0)
     log(LogLevel::Warn, "[{}] {} more log lines were left out", worker.slot->name(), verdict.omitted);
-  if (verdict.print) log_message(static_cast<LogLevel>(line.level), line.text);
+  if (verdict.print) relay_message(static_cast<LogLevel>(line.level), line.text);
 }
 
 void Workers::on_worker_gone(processes::Slot &slot, const std::string &) {

@@ -45,20 +45,6 @@ std::string escape(uint8_t byte) {
   }
 }
 
-const char *level_name(LogLevel level) {
-  switch (level) {
-  case LogLevel::Debug:
-    return "DEB";
-  case LogLevel::Info:
-    return "INF";
-  case LogLevel::Warn:
-    return "WAR";
-  case LogLevel::Error:
-    return "ERR";
-  }
-  return "ERR";
-}
-
 } // namespace
 
 void set_log(LogSink *sink, LogLevel level) {
@@ -77,6 +63,24 @@ bool log_enabled(LogLevel level) {
 
 void log_message(LogLevel level, std::string_view message) {
   if (log_enabled(level)) current_sink.load(std::memory_order_acquire)->write(level, message);
+}
+
+void relay_message(LogLevel level, std::string_view message) {
+  if (log_enabled(level)) current_sink.load(std::memory_order_acquire)->relay(level, message);
+}
+
+std::string_view level_name(LogLevel level) {
+  switch (level) {
+  case LogLevel::Debug:
+    return "DEB";
+  case LogLevel::Info:
+    return "INF";
+  case LogLevel::Warn:
+    return "WAR";
+  case LogLevel::Error:
+    return "ERR";
+  }
+  return "ERR";
 }
 
 std::string printable(std::string_view text, size_t limit) {
@@ -106,7 +110,7 @@ std::string format_log_line(LogLevel level, Nanoseconds wall_time, std::string_v
   return line;
 }
 
-StreamLog::StreamLog(int fd) : fd_(fd), kind_(Kind::File) {
+StreamLog::StreamLog(int fd, LogFormatter formatter) : fd_(fd), kind_(Kind::File), formatter_(formatter) {
   struct stat status {};
   if (fstat(fd, &status) != 0) return;
   if (S_ISSOCK(status.st_mode)) kind_ = Kind::Socket;
@@ -129,9 +133,9 @@ void StreamLog::write(LogLevel level, std::string_view message) {
   std::string text;
   if (dropped_ > 0) {
     std::string notice = fmt::format("{} log lines were dropped, since nobody read them in time", dropped_);
-    text = format_log_line(LogLevel::Warn, now, notice); // goes together with a line: alone it would fill small gaps
+    text = formatter_(LogLevel::Warn, now, notice); // goes together with a line: alone it would fill small gaps
   }
-  text += format_log_line(level, now, message);
+  text += formatter_(level, now, message);
   std::string_view rest = text;
   if (unsent_.empty() && write_some(rest)) {
     unsent_ = std::string(rest);

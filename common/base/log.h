@@ -25,6 +25,8 @@ public:
   virtual ~LogSink() = default;
   // `message` is as the caller formatted it: unescaped, of any length.
   virtual void write(LogLevel level, std::string_view message) = 0;
+  // The same with a line of another process, which has seen to it that there are not too many.
+  virtual void relay(LogLevel level, std::string_view message) { write(level, message); }
 };
 
 // Lines below `level` are not formatted. A null sink drops all lines (the state at start).
@@ -32,8 +34,9 @@ void set_log(LogSink *sink, LogLevel level);
 void set_log_level(LogLevel level);
 bool log_enabled(LogLevel level);
 
-// Hands over a finished message, such as one that a worker sent.
+// Hands over a finished message; relay_message: one that a worker sent.
 void log_message(LogLevel level, std::string_view message);
+void relay_message(LogLevel level, std::string_view message);
 
 template <class... Args> void log(LogLevel level, fmt::format_string<Args...> format, Args &&...args) {
   if (!log_enabled(level)) return;
@@ -44,7 +47,11 @@ template <class... Args> void log(LogLevel level, fmt::format_string<Args...> fo
 // nobody can forge a line or move a terminal's cursor. Longer than `limit` bytes (3 at least): cut, ending in "...".
 std::string printable(std::string_view text, size_t limit = SIZE_MAX);
 
+// "DEB", "INF", "WAR", "ERR".
+std::string_view level_name(LogLevel level);
+
 // One line with its newline, at most kMaxLogLineBytes.
+using LogFormatter = std::string (*)(LogLevel level, Nanoseconds wall_time, std::string_view message);
 std::string format_log_line(LogLevel level, Nanoseconds wall_time, std::string_view message);
 
 // Writes lines to a descriptor that it does not own and that may be a pipe nobody reads. What does not fit
@@ -52,12 +59,13 @@ std::string format_log_line(LogLevel level, Nanoseconds wall_time, std::string_v
 // The process must ignore SIGPIPE.
 class StreamLog : public LogSink {
 public:
-  explicit StreamLog(int fd);
+  explicit StreamLog(int fd, LogFormatter formatter = format_log_line);
   ~StreamLog() override;
   StreamLog(const StreamLog &) = delete;
   StreamLog &operator=(const StreamLog &) = delete;
 
   void write(LogLevel level, std::string_view message) override;
+  void set_formatter(LogFormatter formatter) { formatter_ = formatter; }
 
 private:
   bool write_some(std::string_view &rest);
@@ -66,6 +74,7 @@ private:
   int fd_;
   int own_fd_ = -1; // the same pipe or terminal opened once more, so that only we see it non-blocking
   Kind kind_;
+  LogFormatter formatter_;
   std::string unsent_; // rest of what was written in part; less than two lines
   uint64_t dropped_ = 0;
 };

@@ -81,11 +81,11 @@ constexpr auto kIdle = without_effect<Global>;
 constexpr auto kGlobalParameters = std::to_array<Parameter<Global>>({
     {"logLevel", &Global::log_level, "info", Log | WorkerSetting, IsValue, no_check, kOn,
      "Least important lines to log: error, warn, info or debug."},
-    {"logDestinations", &Global::log_destinations, "stdout", Log, IsDefault, no_check, not_built,
+    {"logDestinations", &Global::log_destinations, "stdout", Log, IsDefault, no_check, kOn,
      "Where log lines go: any of stdout, file and syslog."},
-    {"logFile", &Global::log_file, "rtsp-simple-server.log", Log, IsDefault, no_check, kIdle,
-     "File to append to if logDestinations has file."},
-    {"logFormat", &Global::log_format, "text", Log, IsValue, no_check, not_built, "Form of log lines: text or json."},
+    {"logFile", &Global::log_file, "rtsp-simple-server.log", Log, IsDefault, no_check, kOn,
+     "File to append to if logDestinations has file; opened again on SIGHUP."},
+    {"logFormat", &Global::log_format, "text", Log, IsValue, no_check, kOn, "Form of log lines: text or json."},
     {"crashDirectory", &Global::crash_directory, "", NextUse, IsValue, no_check, not_built,
      "Where what ended a worker is kept; empty: not kept."},
 
