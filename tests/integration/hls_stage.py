@@ -87,7 +87,7 @@ class Sluice:
 
     def start_stream(self, command=publisher, **more):
         """Until the server has it; its segments may be there later."""
-        line = f"is publishing to path '{PATH}'"
+        line = f"] is publishing to path '{PATH}'"
         before = self.server.log().count(line)
         self.publishing = subprocess.Popen([str(part) for part in command(self.server.url(PATH), **more)], stdin=subprocess.DEVNULL)
         harness.wait_until(lambda: self.server.log().count(line) > before, what="the stream is published")

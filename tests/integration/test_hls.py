@@ -80,7 +80,7 @@ class HlsTestCase(TestCase):
         return self.get(server, f"{path}/stream.m3u8{query}").decode()
 
     def publish(self, server, fixture="h264_b_aac", path="cam"):
-        line = f"is publishing to path '{path}'"
+        line = f"] is publishing to path '{path}'"  # not "no one is publishing"
         before = server.log().count(line)
         process = self.start(clients.ffmpeg_publisher(fixture, server.url(path), "tcp"), stdout=subprocess.DEVNULL,
                              stderr=subprocess.DEVNULL)

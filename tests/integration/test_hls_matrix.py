@@ -30,7 +30,7 @@ class HlsMatrixTestCase(HlsTestCase):
             command = ["ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "warning", "-re", "-i", media.fixture(fixture), "-map", "0", "-c", "copy",
                        "-f", "flv", server.rtmp_url(path)]
         process = self.start(command, stdout=log, stderr=log)
-        wait_until(lambda: f"is publishing to path '{path}'" in server.log(), 20, "the stream is published")
+        wait_until(lambda: f"] is publishing to path '{path}'" in server.log(), 20, "the stream is published")
         return process
 
     def players(self, server, fixture, names, by="rtsp"):
@@ -225,7 +225,7 @@ class ChangingParameters(HlsMatrixTestCase):
         growing.write_bytes(pictures)
         self.start(["ffmpeg", "-nostdin", "-loglevel", "error", "-re", "-f", "h264", "-framerate", "30", "-i", growing, "-c", "copy", "-f", "rtsp",
                     "-rtsp_transport", "tcp", server.url("cam")])
-        wait_until(lambda: "is publishing to path 'cam'" in server.log(), 20, "the stream is published")
+        wait_until(lambda: "] is publishing to path 'cam'" in server.log(), 20, "the stream is published")
 
     def size(self, path):
         done = subprocess.run(["ffprobe", "-v", "warning", "-select_streams", "v", "-show_entries", "frame=width,height", "-of", "csv=p=0", path],
