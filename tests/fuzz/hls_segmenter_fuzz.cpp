@@ -117,6 +117,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   auto segmenter = hls::Segmenter::create(settings, tracks);
   if (!segmenter) return 0;
   Sink sink;
+  sink.next_segment = hls::first_segment(settings.variant);
   Nanoseconds now = 0;
   uint64_t source = 0;
   while (auto step = read_step(reader)) {
