@@ -108,7 +108,7 @@ class RtmpTestCase(TestCase):
 
 
 class Matrix(RtmpTestCase):
-    def both_workers(self, sluice, url, codecs, count=8):
+    def both_workers(self, sluice, url, codecs, count=30):
         """Readers over RTMP, some in each worker: the kernel spreads connections."""
         readings, slots = [], set()
         while len(slots) < 2 or len(readings) < 2:
