@@ -5,6 +5,7 @@
 #include "supervisor/processes/keeper.h"
 #include "supervisor/processes/process_title.h"
 #include "supervisor/processes/spawn.h"
+#include "supervisor/readiness.h"
 #include "supervisor/supervisor.h"
 #include "workers/hls/worker.h"
 #include "workers/rtmp/worker.h"
@@ -97,6 +98,8 @@ int main(int argc, char **argv) {
     return print({line.exit_status, line.standard_output, line.standard_error});
   case config::CommandLine::Action::Check:
     return print(config::check_configuration(line.configuration, config::process_environment()));
+  case config::CommandLine::Action::Ready:
+    return print(ask_readiness(line.configuration, config::process_environment()));
   case config::CommandLine::Action::Encrypt:
     return print(config::encrypt_configuration(*line.configuration, config::process_environment()));
   case config::CommandLine::Action::Decrypt:

@@ -36,17 +36,21 @@ Result<std::string_view> key_of(const Environment &environment) {
 CommandLine parse_command_line(int argc, const char *const *argv, std::string_view version) {
   CLI::App app("Live media server: publish, read and convert audio and video.", "sluice");
   std::string configuration;
-  bool check = false, encrypt_file = false, decrypt_file = false, print_default = false, print_reference = false;
+  bool check = false, ready = false, encrypt_file = false, decrypt_file = false, print_default = false,
+       print_reference = false;
   auto *file =
       app.add_option("CONFIG", configuration,
                      "Configuration file; without it sluice.yml, rtsp-simple-server.yml or /etc/sluice/sluice.yml");
   auto *checks = app.add_flag("--check", check, "Check the configuration, print all errors and exit");
+  auto *asks =
+      app.add_flag("--ready", ready, "Ask the server of this configuration whether it serves; the exit status says it");
+  asks->excludes(checks);
   auto *encrypts =
       app.add_flag("--encrypt", encrypt_file, "Print CONFIG, encrypted with the key RTSP_CONFKEY, and exit");
   auto *decrypts =
       app.add_flag("--decrypt", decrypt_file, "Print CONFIG, decrypted with the key RTSP_CONFKEY, and exit");
-  encrypts->needs(file)->excludes(checks);
-  decrypts->needs(file)->excludes(checks)->excludes(encrypts);
+  encrypts->needs(file)->excludes(checks)->excludes(asks);
+  decrypts->needs(file)->excludes(checks)->excludes(asks)->excludes(encrypts);
   app.add_flag("--print-default-config", print_default)->group("");            // what deploy/sluice.yml is made with
   app.add_flag("--print-configuration-reference", print_reference)->group(""); // deploy/configuration.md likewise
   app.set_version_flag("--version", std::string(version), "Print the version and exit");
@@ -66,6 +70,7 @@ CommandLine parse_command_line(int argc, const char *const *argv, std::string_vi
   }
   if (app.count("CONFIG") > 0) result.configuration = configuration;
   if (check) result.action = CommandLine::Action::Check;
+  if (ready) result.action = CommandLine::Action::Ready;
   if (encrypt_file) result.action = CommandLine::Action::Encrypt;
   if (decrypt_file) result.action = CommandLine::Action::Decrypt;
   if (print_default || print_reference) {

@@ -1,5 +1,5 @@
-// sluice [--check] [CONFIG], --encrypt CONFIG, --decrypt CONFIG, --help, --version. Parsing performs nothing: whoever
-// calls prints and exits.
+// sluice [--check | --ready] [CONFIG], --encrypt CONFIG, --decrypt CONFIG, --help, --version. Parsing performs nothing:
+// whoever calls prints and exits.
 #pragma once
 
 #include "supervisor/config/loader.h"
@@ -7,7 +7,7 @@
 namespace sluice::config {
 
 struct CommandLine {
-  enum class Action : uint8_t { Serve, Check, Encrypt, Decrypt, Exit };
+  enum class Action : uint8_t { Serve, Check, Ready, Encrypt, Decrypt, Exit };
   Action action = Action::Serve;
   std::optional<std::string> configuration; // CONFIG; of Encrypt and Decrypt always there
   // Of Action::Exit:

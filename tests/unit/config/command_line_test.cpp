@@ -34,6 +34,14 @@ TEST(CommandLine, Checks) {
   EXPECT_EQ(parse({"--check"}).configuration, std::nullopt);
 }
 
+TEST(CommandLine, AsksWhetherAServerIsReady) {
+  EXPECT_EQ(parse({"--ready"}).action, Action::Ready);
+  EXPECT_EQ(parse({"--ready"}).configuration, std::nullopt);
+  EXPECT_EQ(parse({"x.yml", "--ready"}).configuration, "x.yml");
+  for (const CommandLine &wrong : {parse({"--ready", "--check"}), parse({"--ready", "--encrypt", "x.yml"})})
+    EXPECT_EQ(wrong.action, Action::Exit);
+}
+
 TEST(CommandLine, EncryptsAndDecryptsAFile) {
   EXPECT_EQ(parse({"--encrypt", "x.yml"}).action, Action::Encrypt);
   EXPECT_EQ(parse({"x.yml", "--decrypt"}).action, Action::Decrypt);
