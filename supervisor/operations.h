@@ -48,6 +48,7 @@ public:
   Result<Opened> open(const config::Configuration &next) const;
   void apply(Opened opened, const config::Configuration &next);
   void stop();
+  std::string why_not_ready() const override;
 
   void on_session_ended(uint16_t slot, const control::Release &release);
   void on_worker_gone(uint16_t slot); // before its sessions are forgotten
@@ -66,7 +67,6 @@ private:
   bool kick(config::Protocol protocol, bool tls, uint32_t log_id) override;
   std::vector<api::WorkerInfo> workers() const override;
   bool restart_worker(std::string_view name) override;
-  std::string why_not_ready() const override;
 
   http::Response answer_metrics(const http::Request &request);
   metrics::Facts facts();

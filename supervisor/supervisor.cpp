@@ -33,8 +33,8 @@ control::SourceId source_of(const paths::GrantRead &) {
 
 Supervisor::Supervisor(loop::Loop &loop, logs::Logs &logs, config::LoadedConfiguration loaded,
                        config::Environment environment)
-    : loop_(loop), logs_(logs), environment_(std::move(environment)), file_(std::move(loaded.file)),
-      active_(std::make_unique<Active>(std::move(loaded.configuration))), reaper_(loop),
+    : loop_(loop), logs_(logs), environment_(std::move(environment)), systemd_(loop, environment_),
+      file_(std::move(loaded.file)), active_(std::make_unique<Active>(std::move(loaded.configuration))), reaper_(loop),
       terminate_(loop, SIGTERM, *this), interrupt_(loop, SIGINT, *this), hang_up_(loop, SIGHUP, *this),
       shutdown_timer_(loop, *this), path_timer_(loop, *this), reload_timer_(loop, *this), muxer_timer_(loop, *this),
       paths_(*this, static_cast<size_t>(configuration().max_sessions)), rings_(ring_limits(configuration())),
@@ -48,6 +48,7 @@ Result<void> Supervisor::start() {
   operations_ = std::make_unique<Operations>(loop_, static_cast<Operations::Host &>(*this),
                                              Operations::Sources{*workers_, paths_, muxers_, rings_, gate_, hooks_});
   TRY(activate(configuration()));
+  tell_if_ready();
   if (file_.empty()) return {};
   auto watcher = FileWatcher::create(loop_, file_, *this);
   if (watcher)
@@ -67,10 +68,23 @@ void Supervisor::on_file_changed() {
 void Supervisor::reload(const char *why) {
   if (stopping_) return;
   log(LogLevel::Info, "reloading configuration ({})", why);
-  if (file_.empty()) return log(LogLevel::Warn, "there is no configuration file to load");
+  systemd_.reloading();
+  std::string wrong = reload_file();
+  systemd_.reloaded(wrong.empty() ? "" : "the configuration stays as it was: " + wrong);
+}
+
+// Empty, or what is wrong.
+std::string Supervisor::reload_file() {
+  if (file_.empty()) {
+    log(LogLevel::Warn, "there is no configuration file to load");
+    return {};
+  }
   if (watcher_) watcher_->note_as_known();
   config::LoadResult loaded = config::load_configuration(file_, environment_);
-  if (watcher_ && !watcher_->was_whole()) return log(LogLevel::Debug, "the configuration file is being written");
+  if (watcher_ && !watcher_->was_whole()) {
+    log(LogLevel::Debug, "the configuration file is being written");
+    return {};
+  }
   std::string wrong;
   if (!loaded) {
     for (const std::string &error : loaded.error()) wrong += (wrong.empty() ? "" : "; ") + error;
@@ -80,8 +94,12 @@ void Supervisor::reload(const char *why) {
     if (in_use && reloads_again_++ < kMaxReloadsAgain) reload_timer_.start(kReloadPause);
   }
   operations_->count_reload(wrong.empty());
-  if (!wrong.empty()) return log(LogLevel::Error, "the configuration stays as it was: {}", wrong);
+  if (!wrong.empty()) {
+    log(LogLevel::Error, "the configuration stays as it was: {}", wrong);
+    return wrong;
+  }
   for (const std::string &note : loaded->notes) log(LogLevel::Info, "{}", note);
+  return {};
 }
 
 Result<void> Supervisor::change_configuration(config::Configuration next) {
@@ -221,6 +239,11 @@ void Supervisor::on_worker_ready(uint16_t slot) {
   sources_.on_worker_ready(slot);
   multicast_.on_worker_ready(slot);
   muxers_.on_worker_ready(slot);
+  tell_if_ready();
+}
+
+void Supervisor::tell_if_ready() {
+  if (operations_->why_not_ready().empty()) systemd_.ready();
 }
 
 void Supervisor::on_worker_gone(uint16_t slot) {
@@ -373,6 +396,7 @@ void Supervisor::on_signal(int number) {
 
 void Supervisor::stop() {
   stopping_ = true;
+  systemd_.stopping();
   log(LogLevel::Info, "shutting down gracefully");
   operations_->stop();
   shutdown_timer_.start(kShutdownPatience, kSecond);

@@ -17,6 +17,7 @@
 #include "supervisor/paths/paths.h"
 #include "supervisor/processes/rings.h"
 #include "supervisor/sources/sources.h"
+#include "supervisor/systemd_notify.h"
 #include "supervisor/udp_claims.h"
 #include "supervisor/workers.h"
 
@@ -77,6 +78,8 @@ private:
   bool stopping() const override { return stopping_; }
 
   void reload(const char *why);
+  std::string reload_file();
+  void tell_if_ready();
   Result<void> activate(config::Configuration next);
   void configure_muxers();
   void follow(const config::ReloadPlan &plan);
@@ -96,6 +99,7 @@ private:
   loop::Loop &loop_;
   logs::Logs &logs_;
   config::Environment environment_;
+  SystemdNotify systemd_;
   std::string file_; // empty: none
   std::unique_ptr<Active> active_;
   processes::Reaper reaper_;
